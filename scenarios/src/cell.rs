@@ -1,0 +1,128 @@
+//! One point of a scenario's matrix, and the answer it must give.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What a cell makes the engine do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Workload {
+    /// Import generated files into an empty pond.
+    Import,
+    /// Open an existing pond and count its nodes.
+    Open,
+    /// Match a pattern against the tree.
+    Pattern,
+    /// Run a query over one series.
+    Query,
+    /// Export matched series to an empty folder.
+    Export,
+    /// Export the same series again over the first export.
+    ReExport,
+}
+
+impl Workload {
+    /// Every workload, in the order of the pipeline.
+    pub const ALL: [Self; 6] =
+        [Self::Import, Self::Open, Self::Pattern, Self::Query, Self::Export, Self::ReExport];
+
+    /// Returns the name used in suites.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Import => "import",
+            Self::Open => "open",
+            Self::Pattern => "pattern",
+            Self::Query => "query",
+            Self::Export => "export",
+            Self::ReExport => "re-export",
+        }
+    }
+
+    /// Returns the parameters that the workload understands: key, whether it is required, meaning.
+    pub fn parameters(self) -> &'static [(&'static str, bool, &'static str)] {
+        const SIZE: (&str, bool, &str) = ("size", true, "the generated pond: a size of `datagen`");
+        const PATTERN: (&str, bool, &str) = ("pattern", true, "the paths to match");
+        match self {
+            Self::Import => &[SIZE, ("format", true, "the source files: csv or parquet")],
+            Self::Open => &[SIZE],
+            Self::Pattern => &[SIZE, PATTERN],
+            Self::Query => &[
+                SIZE,
+                ("query", true, "point, range or aggregate"),
+                ("series", false, "the number of the series asked, from 0; 0 if not given"),
+            ],
+            Self::Export | Self::ReExport => &[
+                SIZE,
+                PATTERN,
+                ("temporal", true, "partition columns, such as year,month; empty for one file"),
+                ("jobs", false, "series exported at a time; 1 if not given"),
+                ("start", false, "first timestamp, inclusive"),
+                ("end", false, "last timestamp, exclusive"),
+            ],
+        }
+    }
+}
+
+impl fmt::Display for Workload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What an operation answered, or must answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    /// Rows of the result: data rows, matches or nodes, as the workload has it.
+    pub rows: u64,
+    /// The first 16 hexadecimal digits of the BLAKE3 digest of the result in canonical form.
+    pub digest: String,
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} rows, digest {}", self.rows, self.digest)
+    }
+}
+
+/// One point of a scenario's matrix.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cell {
+    /// The suite's name.
+    pub suite: String,
+    /// The scenario's name.
+    pub scenario: String,
+    /// What to do.
+    pub workload: Workload,
+    /// The axis values that make this cell, in axis order: `[("size", "tiny")]`.
+    pub point: Vec<(String, String)>,
+    /// All parameters: the fixed ones of the scenario and the axis values over them.
+    pub parameters: BTreeMap<String, String>,
+    /// The answer the suite states; a cell without one fails.
+    pub expected: Option<Answer>,
+}
+
+impl Cell {
+    /// Returns the key of the cell within its scenario: `size=tiny temporal=year,month`.
+    pub fn key(&self) -> String {
+        point_key(&self.point)
+    }
+
+    /// Returns the full name that filters match: `smoke/export[size=tiny temporal=year,month]`.
+    pub fn id(&self) -> String {
+        format!("{}/{}[{}]", self.suite, self.scenario, self.key())
+    }
+
+    /// Returns a parameter's value.
+    pub fn parameter(&self, key: &str) -> Option<&str> {
+        self.parameters.get(key).map(String::as_str)
+    }
+}
+
+pub(crate) fn point_key(point: &[(String, String)]) -> String {
+    let parts: Vec<String> = point.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    parts.join(" ")
+}

@@ -1,0 +1,20 @@
+//! The vocabulary of Pondmark: the words that the engine and the harness share.
+//!
+//! A [`Suite`] is a TOML file of [`Scenario`]s; a scenario expands to [`Cell`]s; the engine answers a
+//! cell with [`Sample`]s over the line protocol of [`wire`]. Nothing here measures, spawns or draws, and
+//! nothing here depends on Arrow, Delta or DataFusion, so that the harness stays light.
+
+#![forbid(unsafe_code)]
+
+mod cell;
+mod metric;
+mod nearest;
+mod sample;
+mod suite;
+pub mod wire;
+
+pub use cell::{Answer, Cell, Workload};
+pub use metric::{Kind, METRICS, Metric, STAGES, Stage};
+pub use nearest::nearest;
+pub use sample::{Phase, Sample};
+pub use suite::{Axis, Scenario, Suite, SuiteError};

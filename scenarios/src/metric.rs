@@ -1,0 +1,212 @@
+//! Stages and metrics: the closed list of what a sample may measure.
+//!
+//! A metric's name decides its kind, so a record written by an older engine is still read correctly. A
+//! name outside this list is refused: a renamed counter must not pass as "no change".
+
+use serde::{Deserialize, Serialize};
+
+/// One box of the pipeline. Times of stages are exclusive: an inner stage pauses the outer one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(usize)]
+pub enum Stage {
+    /// Opening the log, taking a snapshot, committing.
+    Transaction,
+    /// Walking the tree for a pattern.
+    PatternMatch,
+    /// Finding the versions and content of the matched files.
+    FileDiscovery,
+    /// Deciding what an imported or listed file is, and the types of its columns.
+    TypeDetection,
+    /// Building derived nodes.
+    Factory,
+    /// Finding the columns of a series.
+    SchemaDiscovery,
+    /// Building table providers.
+    ProviderCreation,
+    /// Building a session context.
+    Session,
+    /// Registering tables with a session.
+    TableRegistration,
+    /// Writing SQL text.
+    SqlGeneration,
+    /// Parsing, analysing, optimising and planning a query.
+    QueryPlanning,
+    /// Running a plan or a copy, apart from the two stages below.
+    Execution,
+    /// Reading and decoding Parquet.
+    ParquetRead,
+    /// Encoding and writing Parquet.
+    PartitionWrite,
+    /// Collecting what an export or import wrote: manifests, statistics, schemas.
+    MetadataCollection,
+}
+
+/// Every stage, in pipeline order.
+pub const STAGES: [Stage; 15] = [
+    Stage::Transaction,
+    Stage::PatternMatch,
+    Stage::FileDiscovery,
+    Stage::TypeDetection,
+    Stage::Factory,
+    Stage::SchemaDiscovery,
+    Stage::ProviderCreation,
+    Stage::Session,
+    Stage::TableRegistration,
+    Stage::SqlGeneration,
+    Stage::QueryPlanning,
+    Stage::Execution,
+    Stage::ParquetRead,
+    Stage::PartitionWrite,
+    Stage::MetadataCollection,
+];
+
+impl Stage {
+    /// Returns the name used in records and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Transaction => "transaction",
+            Self::PatternMatch => "pattern_match",
+            Self::FileDiscovery => "file_discovery",
+            Self::TypeDetection => "type_detection",
+            Self::Factory => "factory",
+            Self::SchemaDiscovery => "schema_discovery",
+            Self::ProviderCreation => "provider_creation",
+            Self::Session => "session",
+            Self::TableRegistration => "table_registration",
+            Self::SqlGeneration => "sql_generation",
+            Self::QueryPlanning => "query_planning",
+            Self::Execution => "execution",
+            Self::ParquetRead => "parquet_read",
+            Self::PartitionWrite => "partition_write",
+            Self::MetadataCollection => "metadata_collection",
+        }
+    }
+}
+
+/// How a metric may be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A counter that must repeat exactly, on any machine of the same architecture.
+    Exact,
+    /// Nearly deterministic: allocations, instructions.
+    Bounded,
+    /// Noisy: times and peak memory.
+    Time,
+}
+
+/// A metric's name, kind and unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metric {
+    /// The name in records; `stage.*` metrics are formed from [`STAGES`].
+    pub name: &'static str,
+    /// How it may be compared.
+    pub kind: Kind,
+    /// The unit of one count: `ns`, `bytes`, or the things counted.
+    pub unit: &'static str,
+    /// What is counted, in one line.
+    pub about: &'static str,
+}
+
+const fn metric(name: &'static str, kind: Kind, unit: &'static str, about: &'static str) -> Metric {
+    Metric { name, kind, unit, about }
+}
+
+/// Every metric that does not belong to a stage.
+pub const METRICS: &[Metric] = &[
+    metric("wall_ns", Kind::Time, "ns", "elapsed time of the measured operation"),
+    metric("cpu_ns", Kind::Time, "ns", "user and system time of the engine process"),
+    metric("peak_rss_bytes", Kind::Time, "bytes", "largest resident memory of the process so far"),
+    metric("alloc_count", Kind::Bounded, "allocations", "calls to the allocator"),
+    metric("alloc_bytes", Kind::Bounded, "bytes", "bytes asked of the allocator"),
+    metric("nodes_visited", Kind::Exact, "nodes", "tree nodes that a pattern looked at"),
+    metric("nodes_matched", Kind::Exact, "nodes", "tree nodes that a pattern matched"),
+    metric("versions_read", Kind::Exact, "versions", "file versions opened for reading"),
+    metric("entries_loaded", Kind::Exact, "entries", "log entries decoded into a snapshot"),
+    metric("log_files_read", Kind::Exact, "files", "entry files of the log that were decoded"),
+    metric("transactions", Kind::Exact, "commits", "transactions committed"),
+    metric("snapshots_built", Kind::Exact, "snapshots", "pond snapshots built from the log"),
+    metric("sessions_built", Kind::Exact, "sessions", "query sessions built"),
+    metric("providers_built", Kind::Exact, "providers", "table providers built"),
+    metric("schemas_read", Kind::Exact, "schemas", "series schemas resolved"),
+    metric("plans_built", Kind::Exact, "plans", "query plans built"),
+    metric("footers_read", Kind::Exact, "footers", "Parquet footers decoded"),
+    metric("row_groups_read", Kind::Exact, "row groups", "Parquet row groups decoded"),
+    metric("rows_read", Kind::Exact, "rows", "rows decoded from stored content or source files"),
+    metric("rows_written", Kind::Exact, "rows", "rows encoded"),
+    metric("files_written", Kind::Exact, "files", "data files written"),
+    metric("bytes_written", Kind::Exact, "bytes", "bytes of data files written"),
+    metric("partitions_written", Kind::Exact, "partitions", "output partitions written"),
+    metric("content_reads", Kind::Exact, "reads", "ranges read from stored content"),
+    metric("content_read_bytes", Kind::Exact, "bytes", "bytes read from stored content"),
+    metric("store_log_json_requests", Kind::Exact, "requests", "requests for Delta commit files"),
+    metric("store_log_json_bytes", Kind::Exact, "bytes", "bytes of Delta commit files moved"),
+    metric("store_checkpoint_requests", Kind::Exact, "requests", "requests for Delta checkpoints"),
+    metric("store_checkpoint_bytes", Kind::Bounded, "bytes", "bytes of Delta checkpoints moved"),
+    metric("store_footer_requests", Kind::Exact, "requests", "requests for the end of a Parquet file"),
+    metric("store_footer_bytes", Kind::Exact, "bytes", "bytes of Parquet footers moved"),
+    metric("store_data_requests", Kind::Exact, "requests", "requests for Parquet data"),
+    metric("store_data_bytes", Kind::Exact, "bytes", "bytes of Parquet data moved"),
+    metric("store_list_requests", Kind::Exact, "requests", "listings asked of the store"),
+    metric("store_other_requests", Kind::Exact, "requests", "requests of any other class"),
+];
+
+impl Metric {
+    /// Returns the kind of a metric by its name, or nothing if no such metric exists.
+    ///
+    /// `stage.<stage>.ns` is a time and `stage.<stage>.count` is exact.
+    pub fn kind_of(name: &str) -> Option<Kind> {
+        if let Some(rest) = name.strip_prefix("stage.") {
+            let (stage, what) = rest.rsplit_once('.')?;
+            STAGES.iter().find(|s| s.name() == stage)?;
+            return match what {
+                "ns" => Some(Kind::Time),
+                "count" => Some(Kind::Exact),
+                _ => None,
+            };
+        }
+        METRICS.iter().find(|m| m.name == name).map(|m| m.kind)
+    }
+
+    /// Returns the unit of a metric by its name; stage counts have the unit `calls`.
+    pub fn unit_of(name: &str) -> &'static str {
+        if name.ends_with(".ns") {
+            return "ns";
+        }
+        METRICS.iter().find(|m| m.name == name).map_or("calls", |m| m.unit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kind_follows_from_the_name() {
+        let check = |name, expect| assert_eq!(Metric::kind_of(name), expect, "{name}");
+        check("wall_ns", Some(Kind::Time));
+        check("alloc_bytes", Some(Kind::Bounded));
+        check("rows_read", Some(Kind::Exact));
+        check("stage.parquet_read.ns", Some(Kind::Time));
+        check("stage.parquet_read.count", Some(Kind::Exact));
+        check("stage.nonsense.count", None);
+        check("rows_raed", None);
+    }
+
+    #[test]
+    fn every_name_is_listed_once() {
+        let mut names: Vec<_> = METRICS.iter().map(|m| m.name).collect();
+        names.sort_unstable();
+        let before = names.len();
+        names.dedup();
+        assert_eq!(names.len(), before);
+    }
+
+    #[test]
+    fn stages_are_listed_in_their_numeric_order() {
+        for (index, stage) in STAGES.iter().enumerate() {
+            assert_eq!(*stage as usize, index);
+        }
+    }
+}

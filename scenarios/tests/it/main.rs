@@ -1,0 +1,4 @@
+//! Integration tests of the vocabulary: suites as users write them, events as processes send them.
+
+mod suite;
+mod wire;
