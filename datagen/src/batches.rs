@@ -11,7 +11,7 @@ use arrow::array::{ArrayRef, Float64Array, Int64Array, TimestampMicrosecondArray
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::record_batch::RecordBatch;
-use rand_chacha::rand_core::Rng;
+use rand::Rng;
 
 use crate::plan::{Column, Plan, Pond};
 use crate::signal::{CHUNK, Signal};

@@ -4,7 +4,7 @@
 //! covers the slots from one boundary to the next; late rows move from the end of a version to the start
 //! of the next one.
 
-use rand_chacha::rand_core::Rng;
+use rand::Rng;
 
 use crate::instrument::{CELSIUS, Channel, FAHRENHEIT, Kind};
 use crate::oddities::Oddities;

@@ -5,7 +5,7 @@
 //! is noise, the high half decides about spikes and nulls. Noise that lasts starts anew with each chunk.
 
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::Rng;
+use rand::Rng;
 
 use crate::plan::{Column, Pond};
 use crate::streams::{self, LANE_PHASES};

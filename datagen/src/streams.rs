@@ -4,7 +4,7 @@
 //! and a lane within the series. Lanes below 2^15 are columns; the others are listed here.
 
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand::{Rng, SeedableRng};
 
 /// Whatever is decided once per series.
 pub(crate) const LANE_PLAN: u16 = 0xffff;
