@@ -1,0 +1,149 @@
+//! An engine that measures nothing, for tests of the harness: it scripts good and bad behaviour.
+//!
+//! `FAKE_ENGINE` holds a behaviour for each scenario, `;` apart: `open=crash;query=hang`. Others are good.
+//! With `FAKE_STATE`, a folder, behaviours can differ between processes.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, Write};
+use std::path::{Path, PathBuf};
+
+use scenarios::wire::{Event, PROTOCOL, Request};
+use scenarios::{Answer, Cell, Phase, STAGES, Sample};
+
+fn main() {
+    let behaviours = behaviours();
+    let everywhere = behaviours.get("*").map_or("good", String::as_str);
+    match everywhere {
+        "no-hello" => return,
+        "wrong-protocol" => hello(PROTOCOL + 1),
+        "late-hello" => say(&Event::Done { samples: 0 }),
+        _ => hello(PROTOCOL),
+    }
+    for line in std::io::stdin().lock().lines() {
+        let line = line.expect("the harness writes text");
+        match Request::from_line(&line).expect("the harness writes requests") {
+            Request::Prepare { cell, ponds_dir } => prepare(&cell, &ponds_dir, &behaviours),
+            Request::Run { cell, work_dir, warm, .. } => {
+                assert!(work_dir.is_dir(), "the harness makes the work folder");
+                run(&cell, warm, behaviours.get(&cell.scenario).map_or("good", String::as_str));
+            }
+        }
+    }
+    if everywhere == "bad-end" {
+        std::process::exit(7);
+    }
+}
+
+fn behaviours() -> BTreeMap<String, String> {
+    let script = std::env::var("FAKE_ENGINE").unwrap_or_default();
+    let pairs = script.split(';').filter_map(|part| part.split_once('='));
+    pairs.map(|(scenario, behaviour)| (scenario.to_owned(), behaviour.to_owned())).collect()
+}
+
+fn prepare(cell: &Cell, ponds_dir: &Path, behaviours: &BTreeMap<String, String>) {
+    assert!(ponds_dir.is_dir(), "the harness makes the folder of ponds");
+    if behaviours.get(&cell.scenario).is_some_and(|behaviour| behaviour == "unpreparable") {
+        return say(&Event::Failed { message: "no such size".to_owned() });
+    }
+    say(&Event::Progress { what: "rows".to_owned(), done: 1, total: 2 });
+    let files = files(cell);
+    say(&Event::Prepared { built: false, files, rows: files * 1440 });
+}
+
+fn run(cell: &Cell, warm: u32, behaviour: &str) {
+    match behaviour {
+        "crash" => {
+            eprintln!("thread 'main' panicked at fake_engine: planned");
+            std::process::exit(101);
+        }
+        "abort" => std::process::abort(),
+        "hang" => std::thread::sleep(std::time::Duration::from_secs(600)),
+        "nap" => std::thread::sleep(std::time::Duration::from_secs(4)),
+        "garbage" => println!("starting up..."),
+        "refuse" => return say(&Event::Failed { message: "cannot open the pond".to_owned() }),
+        "early-end" => std::process::exit(0),
+        "cut-line" => {
+            let line = Event::Sample { sample: sample(cell, 0, behaviour) }.to_line();
+            print!("{}", &line[..line.len() / 2]);
+            std::io::stdout().flush().expect("standard output is open");
+            std::process::exit(0);
+        }
+        _ => {}
+    }
+    say(&Event::Progress { what: "running".to_owned(), done: 0, total: 1 });
+    let samples = if behaviour == "short" { warm } else { warm + 1 };
+    for iteration in 0..samples {
+        say(&Event::Sample { sample: sample(cell, iteration, behaviour) });
+    }
+    let said = if behaviour == "wrong-count" { samples + 1 } else { samples };
+    say(&Event::Done { samples: said });
+    if behaviour == "chatter" {
+        println!("bye");
+    }
+    if behaviour == "slow" {
+        std::thread::sleep(std::time::Duration::from_millis(1200));
+    }
+}
+
+fn sample(cell: &Cell, iteration: u32, behaviour: &str) -> Sample {
+    let files = files(cell);
+    let cold = iteration == 0;
+    let each = 5_000 * cell.key().len() as u64;
+    let wall_ns = if cold { 4_000_000 + files * each } else { 1_000_000 + files * each / 4 };
+    let mut metrics = BTreeMap::new();
+    let mut set = |name: &str, value: u64| metrics.insert(name.to_owned(), value);
+    set("wall_ns", wall_ns);
+    set("cpu_ns", wall_ns * 9 / 10);
+    set("peak_rss_bytes", (30 << 20) + files * 1024);
+    set("alloc_count", 10_000 + files);
+    set("rows_read", files * 1440);
+    set("store_data_requests", if cold { files } else { 0 });
+    set("plans_built", u64::from(cold));
+    for (index, stage) in STAGES.iter().enumerate() {
+        let share = (index as u64 * 7 + cell.scenario.len() as u64 * 3 + files) % 11;
+        set(&format!("stage.{}.ns", stage.name()), wall_ns * share / 100);
+        set(&format!("stage.{}.count", stage.name()), index as u64 % 5);
+    }
+    match behaviour {
+        "extra-request" => set("store_data_requests", files + 1),
+        "fewer-rows" => set("rows_read", files * 1440 - 1),
+        "unstable" => set("rows_read", u64::from(std::process::id())),
+        "unknown-metric" => set("rows_raed", 1),
+        "slower" => set("wall_ns", wall_ns * (2 + files % 3)),
+        "more-allocations" => set("alloc_count", 2 * (10_000 + files)),
+        _ => None,
+    };
+    if behaviour == "lost-metric" {
+        metrics.remove("rows_read");
+    }
+    let digest = if behaviour == "wrong-answer" { "ffffffffffffffff" } else { "00000000deadbeef" };
+    Sample {
+        phase: if cold { Phase::Cold } else { Phase::Warm },
+        iteration,
+        metrics,
+        answer: Answer { rows: files, digest: digest.to_owned() },
+    }
+}
+
+fn files(cell: &Cell) -> u64 {
+    match cell.parameter("size") {
+        Some("tiny") => 8,
+        Some("small") => 100,
+        Some("medium") => 1000,
+        _ => 1,
+    }
+}
+
+fn hello(protocol: u32) {
+    let state: Option<PathBuf> = std::env::var_os("FAKE_STATE").map(PathBuf::from);
+    if let Some(state) = state {
+        // One file a process: tests count how many were started.
+        std::fs::write(state.join(std::process::id().to_string()), "").expect("the folder is there");
+    }
+    let (engine, profile) = ("0.0.0-fake".to_owned(), "release".to_owned());
+    say(&Event::Hello { protocol, engine, pond_format: 1, profile });
+}
+
+fn say(event: &Event) {
+    println!("{}", event.to_line());
+}

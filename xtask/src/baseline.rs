@@ -1,0 +1,206 @@
+//! Baselines: blessed records, in JSON that is sorted, versioned and made to be read in a diff.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use anyhow::{Context as _, bail, ensure};
+use scenarios::{Kind, Metric, Phase};
+use serde::{Deserialize, Serialize};
+
+use crate::fingerprint::{Context, Machine};
+use crate::measured::{Measured, PhaseMeasured, Seen, Values};
+
+/// The version of baseline files.
+pub(crate) const FORMAT: u32 = 1;
+
+/// Cell id → phase → metric → value.
+type Table<V> = BTreeMap<String, BTreeMap<Phase, BTreeMap<String, V>>>;
+
+/// A baseline as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Baseline {
+    /// [`FORMAT`] of the file.
+    pub(crate) format: u32,
+    /// The suite.
+    pub(crate) suite: String,
+    /// Why the numbers are right.
+    pub(crate) reason: String,
+    /// The source revision that was measured.
+    pub(crate) revision: String,
+    /// The engine's package version.
+    pub(crate) engine_version: String,
+    /// The engine's build profile.
+    pub(crate) profile: String,
+    /// The architecture.
+    pub(crate) arch: String,
+    /// The machine.
+    pub(crate) machine: Machine,
+    /// Exact counters: these gate.
+    pub(crate) cells: Table<Values>,
+    /// Counters that did not repeat, with the values they had: these do not gate.
+    pub(crate) unstable: Table<Seen>,
+    /// Medians of bounded metrics and times: advice.
+    pub(crate) medians: Table<u64>,
+}
+
+impl Baseline {
+    /// Makes a baseline of what was measured.
+    pub(crate) fn new(measured: &Measured, reason: &str) -> Self {
+        let mut baseline = Self {
+            format: FORMAT,
+            suite: measured.suite.clone(),
+            reason: reason.trim().to_owned(),
+            revision: measured.context.revision.clone(),
+            engine_version: measured.context.engine_version.clone(),
+            profile: measured.context.profile.clone(),
+            arch: measured.context.arch.clone(),
+            machine: measured.context.machine.clone(),
+            cells: Table::new(),
+            unstable: Table::new(),
+            medians: Table::new(),
+        };
+        for (id, cell) in &measured.cells {
+            for (phase, measured) in cell {
+                baseline.cells.entry(id.clone()).or_default().insert(*phase, measured.exact.clone());
+                if !measured.unstable.is_empty() {
+                    let unstable = baseline.unstable.entry(id.clone()).or_default();
+                    unstable.insert(*phase, measured.unstable.clone());
+                }
+                baseline.medians.entry(id.clone()).or_default().insert(*phase, measured.medians.clone());
+            }
+        }
+        baseline
+    }
+
+    /// Returns what comparisons need.
+    pub(crate) fn measured(&self) -> Measured {
+        let mut cells = BTreeMap::new();
+        for (id, phases) in &self.cells {
+            let mut cell = BTreeMap::new();
+            for (phase, exact) in phases {
+                let unstable = self.unstable.get(id).and_then(|cell| cell.get(phase));
+                let medians = self.medians.get(id).and_then(|cell| cell.get(phase));
+                cell.insert(
+                    *phase,
+                    PhaseMeasured {
+                        exact: exact.clone(),
+                        unstable: unstable.cloned().unwrap_or_default(),
+                        medians: medians.cloned().unwrap_or_default(),
+                    },
+                );
+            }
+            cells.insert(id.clone(), cell);
+        }
+        let context = Context {
+            revision: self.revision.clone(),
+            engine_version: self.engine_version.clone(),
+            profile: self.profile.clone(),
+            arch: self.arch.clone(),
+            machine: self.machine.clone(),
+        };
+        Measured { suite: self.suite.clone(), context, cells }
+    }
+
+    /// Reads a baseline from a file.
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the baseline {}", path.display()))?;
+        Self::parse(&text).with_context(|| format!("cannot use the baseline {}", path.display()))
+    }
+
+    /// Reads a baseline from text, and refuses what it does not understand.
+    pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
+        #[derive(Deserialize)]
+        struct Version {
+            format: u32,
+        }
+        let version: Version = serde_json::from_str(text)
+            .context("it is no whole JSON document with a 'format'; restore it, or bless anew")?;
+        ensure!(
+            version.format <= FORMAT,
+            "it has format {}, newer than {FORMAT}; use the harness that wrote it",
+            version.format
+        );
+        let baseline: Self =
+            serde_json::from_str(text).context("it is damaged; restore it, or bless anew")?;
+        baseline.validate()?;
+        Ok(baseline)
+    }
+
+    /// Writes the baseline as text, sorted by key.
+    pub(crate) fn to_text(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("a baseline holds only strings and numbers");
+        text.push('\n');
+        text
+    }
+
+    /// Writes the baseline to a file.
+    pub(crate) fn write(&self, path: &Path) -> anyhow::Result<()> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::fs::write(path, self.to_text()).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    fn validate(&self) -> anyhow::Result<()> {
+        ensure!(!self.reason.trim().is_empty(), "it has no reason; bless anew");
+        ensure!(!self.cells.is_empty(), "it has no cell; bless anew");
+        for (id, phases) in &self.cells {
+            ensure!(!phases.is_empty(), "cell '{id}' has no phase; bless anew");
+            for (name, values) in phases.values().flatten() {
+                check_kind(id, name, &[Kind::Exact])?;
+                if matches!(values, Values::Each(each) if each.is_empty()) {
+                    bail!("cell '{id}': {name} has an empty list of values");
+                }
+            }
+        }
+        for (id, name) in names(&self.unstable) {
+            check_kind(id, name, &[Kind::Exact])?;
+        }
+        for (id, name) in names(&self.medians) {
+            check_kind(id, name, &[Kind::Bounded, Kind::Time])?;
+        }
+        for id in self.unstable.keys().chain(self.medians.keys()) {
+            ensure!(
+                self.cells.contains_key(id),
+                "cell '{id}' has medians or unstable counters but no counters"
+            );
+        }
+        Ok(())
+    }
+
+    /// Says how the baseline and the cells of its suite differ; nothing if they do not.
+    pub(crate) fn mismatches(&self, suite: &str, cells: &[String]) -> Vec<String> {
+        let mut found = Vec::new();
+        if self.suite != suite {
+            found.push(format!("it is of suite '{}', not '{suite}'", self.suite));
+        }
+        let current: BTreeSet<&String> = cells.iter().collect();
+        let stored: BTreeSet<&String> = self.cells.keys().collect();
+        for id in current.difference(&stored) {
+            found.push(format!("{id} has no baseline"));
+        }
+        for id in stored.difference(&current) {
+            found.push(format!("{id} is not in the suite any more"));
+        }
+        found
+    }
+}
+
+fn names<V>(table: &Table<V>) -> impl Iterator<Item = (&String, &String)> {
+    table.iter().flat_map(|(id, phases)| {
+        phases.values().flat_map(move |metrics| metrics.keys().map(move |name| (id, name)))
+    })
+}
+
+fn check_kind(id: &str, name: &str, kinds: &[Kind]) -> anyhow::Result<()> {
+    match Metric::kind_of(name) {
+        None => bail!("cell '{id}' has the unknown metric '{name}'; bless anew"),
+        Some(kind) if !kinds.contains(&kind) => bail!("cell '{id}': {name} is in the wrong section"),
+        Some(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+//! Charts of a run, each as SVG and as PNG.
+//!
+//! A chart is first laid out as a list of shapes, which is pure and testable, and then drawn by plotters.
+
+mod drawing;
+mod palette;
+mod ratio;
+mod render;
+mod scaling;
+mod stages;
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use scenarios::Phase;
+
+use crate::evaluation::Evaluation;
+use drawing::Drawing;
+
+/// Bars in one image; more go to further images.
+const BARS_PER_IMAGE: usize = 20;
+
+/// Writes every chart that the run has data for into an emptied folder; returns their names in order.
+pub(crate) fn write_all(folder: &Path, evaluation: &Evaluation) -> anyhow::Result<Vec<String>> {
+    if folder.is_dir() {
+        std::fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+    }
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let drawings = drawings(evaluation);
+    for (name, drawing) in &drawings {
+        render::svg(&folder.join(format!("{name}.svg")), drawing)?;
+        render::png(&folder.join(format!("{name}.png")), drawing)?;
+    }
+    Ok(drawings.into_iter().map(|(name, _)| name).collect())
+}
+
+fn drawings(evaluation: &Evaluation) -> Vec<(String, Drawing)> {
+    let mut named = Vec::new();
+    for phase in [Phase::Cold, Phase::Warm] {
+        let rows = stages::rows(&evaluation.summary, phase);
+        let palette = palette::stage_colors(&rows);
+        pages(&mut named, &format!("stages-{}", phase.name()), &rows, |page, place| {
+            stages::draw(&evaluation.summary.suite, phase, page, &palette, place)
+        });
+    }
+    for (name, chart) in ratio::charts(evaluation) {
+        pages(&mut named, name, &chart.rows, |page, place| ratio::draw(&chart.title, page, place));
+    }
+    if let Some(drawing) = scaling::draw(&evaluation.summary, Phase::Cold) {
+        named.push(("scaling-cold".to_owned(), drawing));
+    }
+    named
+}
+
+/// Splits rows over images; a name gets a number only where there are several.
+fn pages<R>(
+    named: &mut Vec<(String, Drawing)>,
+    name: &str,
+    rows: &[R],
+    draw: impl Fn(&[R], &str) -> Drawing,
+) {
+    let count = rows.len().div_ceil(BARS_PER_IMAGE);
+    // Images of like height, rather than a full one and one with a single bar.
+    let bars = rows.len().div_ceil(count.max(1)).max(1);
+    for (index, page) in rows.chunks(bars).enumerate() {
+        if count == 1 {
+            named.push((name.to_owned(), draw(page, "")));
+        } else {
+            let place = format!(", part {} of {count}", index + 1);
+            named.push((format!("{name}-{}", index + 1), draw(page, &place)));
+        }
+    }
+}

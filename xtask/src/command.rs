@@ -1,0 +1,19 @@
+//! The commands, one file each.
+
+pub(crate) mod baseline;
+pub(crate) mod bench;
+pub(crate) mod ci;
+pub(crate) mod compare;
+pub(crate) mod datagen;
+pub(crate) mod doctor;
+pub(crate) mod report;
+
+use std::io::Write;
+
+/// Prints to standard output; a reader that went away is no error.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}

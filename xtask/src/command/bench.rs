@@ -1,0 +1,236 @@
+//! `cargo xtask bench`: build the engine, prepare, measure, compare, report.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail, ensure};
+use scenarios::Cell;
+
+use super::print;
+use crate::baseline::Baseline;
+use crate::cli::BenchOptions;
+use crate::evaluation::Evaluation;
+use crate::exit::{Exit, Stop};
+use crate::fingerprint::{self, Context, Machine};
+use crate::paths::Paths;
+use crate::plan::{self, PlannedCell};
+use crate::record::{CutLine, EndLine, Header, Line, Record, RecordWriter, run_folders};
+use crate::report::{self, Align, Colors, Table};
+use crate::runner::{self, Done, Surroundings};
+use crate::selection::{self, Selection};
+use crate::{clock, engine_build, resolve};
+
+/// Runs the command.
+pub(crate) fn run(paths: &Paths, options: &BenchOptions) -> anyhow::Result<Exit> {
+    let selections = selection::select(&paths.suites(), &options.words)?;
+    if options.list {
+        return list(paths, &selections);
+    }
+    if options.json.is_some() && selections.len() > 1 {
+        bail!("--json takes the report of one suite, but {} are selected", selections.len());
+    }
+    if options.dry_run {
+        return dry_run(options, &selections);
+    }
+    if let Some(word) = &options.against {
+        // A missing baseline should be known before an hour of measuring, not after.
+        resolve::baseline(paths, word)?;
+    }
+    let engine = engine_build::engine(paths, options.engine.as_deref())?;
+    let mut exit = Exit::Pass;
+    for selection in &selections {
+        exit = exit.worse(bench(paths, options, selection, &engine)?);
+    }
+    Ok(exit)
+}
+
+fn list(paths: &Paths, selections: &[Selection]) -> anyhow::Result<Exit> {
+    let mut table =
+        Table::new(&[("cell", Align::Left), ("expected answer", Align::Left), ("baseline", Align::Left)]);
+    for selection in selections {
+        let path = paths.baseline_of(&selection.suite.name);
+        let baseline = if path.is_file() { Some(Baseline::read(&path)?) } else { None };
+        for cell in &selection.cells {
+            let blessed = baseline.as_ref().is_some_and(|baseline| baseline.cells.contains_key(&cell.id()));
+            table.row(vec![
+                cell.id(),
+                cell.expected.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string),
+                if blessed { "yes" } else { "none" }.to_owned(),
+            ]);
+        }
+    }
+    print(&table.terminal())?;
+    Ok(Exit::Pass)
+}
+
+fn dry_run(options: &BenchOptions, selections: &[Selection]) -> anyhow::Result<Exit> {
+    let mut out = String::new();
+    match &options.engine {
+        Some(path) => out.push_str(&format!("engine: {}\n", path.display())),
+        None => out.push_str("engine: cargo build --release --package engine --bin pond\n"),
+    }
+    for selection in selections {
+        let planned = plan::plan(selection, options.tier);
+        let mut table = Table::new(&[
+            ("cell", Align::Left),
+            ("processes", Align::Right),
+            ("executions in each", Align::Left),
+            ("time-out", Align::Right),
+        ]);
+        for cell in &planned {
+            table.row(vec![
+                cell.cell.id(),
+                cell.processes.to_string(),
+                format!("1 cold, {} warm", cell.warm),
+                format!("{} s", cell.timeout_s),
+            ]);
+        }
+        let steps = plan::steps(&planned);
+        let suite = &selection.suite.name;
+        out.push_str(&format!(
+            "\nsuite {suite}: {} cells, {} measured processes, 2 others to greet and to prepare\n{}",
+            planned.len(),
+            steps.len(),
+            table.terminal()
+        ));
+    }
+    print(&out)?;
+    Ok(Exit::Pass)
+}
+
+fn bench(
+    paths: &Paths,
+    options: &BenchOptions,
+    selection: &Selection,
+    engine: &Path,
+) -> anyhow::Result<Exit> {
+    let wanted = header(paths, options, selection, engine)?;
+    let (mut record, header, mut done) = if options.resume {
+        let (record, header, done) = resume(paths, &wanted)?;
+        eprintln!("resuming run {}: {} processes are done", header.run, done.processes.len());
+        (record, header, done)
+    } else {
+        let (record, header) = RecordWriter::create(&paths.runs(), wanted)?;
+        (record, header, Done::default())
+    };
+    let work = WorkFolder::make(paths)?;
+    let surroundings =
+        Surroundings { engine: engine.to_owned(), ponds: paths.ponds(), work: work.path.clone() };
+    std::fs::create_dir_all(&surroundings.ponds)?;
+    measure(&surroundings, options, &header.planned, &mut record, &mut done)?;
+    drop(work);
+    let folder = record.folder().to_owned();
+    let record = Record::read(&folder, CutLine::Refuse)?;
+    let evaluation = Evaluation::of(paths, &record)?;
+    let text = report::write(&folder, &evaluation, options.json.as_deref(), Colors::of_stdout())?;
+    print(&text)?;
+    Ok(evaluation.exit())
+}
+
+fn measure(
+    surroundings: &Surroundings,
+    options: &BenchOptions,
+    planned: &[PlannedCell],
+    record: &mut RecordWriter,
+    done: &mut Done,
+) -> anyhow::Result<()> {
+    runner::prepare(surroundings, planned, record, done)?;
+    let processes_cut = runner::measure(surroundings, planned, options.budget, record, done)?;
+    record.append(&[Line::End(EndLine { ended: clock::text(clock::now_seconds()), processes_cut })])
+}
+
+fn header(
+    paths: &Paths,
+    options: &BenchOptions,
+    selection: &Selection,
+    engine: &Path,
+) -> anyhow::Result<Header> {
+    let suite = selection.suite.name.clone();
+    // An engine that does not greet is still run: then every cell says why it failed.
+    let hello = runner::greet(engine).ok();
+    let unknown = || "unknown".to_owned();
+    let now = clock::now_seconds();
+    Ok(Header {
+        format: crate::record::FORMAT,
+        run: format!("{}-{suite}", clock::stamp(now)),
+        started: clock::text(now),
+        filters: selection.filters.clone(),
+        tier: options.tier,
+        against: options.against.clone(),
+        engine_digest: engine_build::digest(engine)?,
+        context: Context {
+            revision: fingerprint::revision(&paths.root),
+            engine_version: hello.as_ref().map_or_else(unknown, |hello| hello.engine.clone()),
+            profile: hello.as_ref().map_or_else(unknown, |hello| hello.profile.clone()),
+            arch: std::env::consts::ARCH.to_owned(),
+            machine: Machine::read(),
+        },
+        suite_cells: selection.suite.cells().iter().map(Cell::id).collect(),
+        planned: plan::plan(selection, options.tier),
+        suite,
+    })
+}
+
+/// Finds the latest unfinished run that does what is wanted, and opens it again.
+fn resume(paths: &Paths, wanted: &Header) -> anyhow::Result<(RecordWriter, Header, Done)> {
+    for folder in run_folders(&paths.runs())?.iter().rev() {
+        let record = Record::read(folder, CutLine::LeaveOut)?;
+        let header = &record.header;
+        let same = header.suite == wanted.suite
+            && header.filters == wanted.filters
+            && header.tier == wanted.tier
+            && header.against == wanted.against
+            && header.planned == wanted.planned
+            && header.engine_digest == wanted.engine_digest
+            && header.context.machine == wanted.context.machine;
+        if same && record.end.is_none() {
+            let done = Done {
+                processes: record.finished(),
+                failed: record.failures.iter().map(|failure| failure.cell.clone()).collect(),
+            };
+            return Ok((RecordWriter::resume(folder)?, record.header, done));
+        }
+    }
+    let message = format!(
+        "no unfinished run of suite '{}' with the same filters, tier, cells and engine; run without --resume",
+        wanted.suite
+    );
+    Err(Stop::error(Exit::Usage, message))
+}
+
+/// A folder for the cells' output, named by this process and removed when it is dropped.
+struct WorkFolder {
+    path: PathBuf,
+}
+
+impl WorkFolder {
+    fn make(paths: &Paths) -> anyhow::Result<Self> {
+        ensure!(paths.target.is_absolute(), "the target folder must be absolute");
+        sweep(&paths.work())?;
+        let path = paths.work().join(std::process::id().to_string());
+        std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        Ok(Self { path })
+    }
+}
+
+impl Drop for WorkFolder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
+
+/// Removes the work folders of harnesses that were interrupted: those whose process is gone.
+fn sweep(work: &Path) -> anyhow::Result<()> {
+    if !work.is_dir() || !Path::new("/proc/self").exists() {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(work)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_process = name.parse::<u32>().is_ok();
+        if is_process && !Path::new("/proc").join(&name).exists() {
+            std::fs::remove_dir_all(entry.path())
+                .with_context(|| format!("cannot remove {}", entry.path().display()))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,198 @@
+//! Puts a run beside its baseline: everything that a report of the run needs.
+
+use crate::baseline::Baseline;
+use crate::exit::Exit;
+use crate::paths::Paths;
+use crate::plan::LEAST_PROCESSES;
+use crate::record::Record;
+use crate::resolve::{self, ResolvedSide};
+use crate::summary::{CellSummary, Summary};
+use crate::verdict::{Comparison, Finding, Verdict, compare, seen_text};
+
+/// A run and what it says.
+#[derive(Clone, Debug)]
+pub(crate) struct Evaluation {
+    /// The run in short.
+    pub(crate) summary: Summary,
+    /// What it was compared with.
+    pub(crate) base: Option<ResolvedSide>,
+    /// What the comparison says.
+    pub(crate) comparison: Comparison,
+    /// The arguments that repeat a cell's comparison, after the cell's name.
+    pub(crate) again: String,
+}
+
+impl Evaluation {
+    /// Evaluates a run against the baseline it was asked to be compared with, or its suite's own.
+    pub(crate) fn of(paths: &Paths, record: &Record) -> anyhow::Result<Self> {
+        let header = &record.header;
+        let base = match &header.against {
+            Some(word) => Some(resolve::baseline(paths, word)?),
+            None => suite_baseline(paths, &header.suite)?,
+        };
+        let again = match &header.against {
+            Some(word) => format!(" --against {}", quoted(word)),
+            None => String::new(),
+        };
+        let suite_cells = header.suite_cells.iter().cloned().collect();
+        let summary = Summary::of(record);
+        let mut comparison = match &base {
+            Some(base) => compare(&base.measured, &summary.measured(), &suite_cells, header.tier),
+            None => not_compared(paths, &summary),
+        };
+        for cell in &summary.cells {
+            judge_processes(cell, &mut comparison);
+        }
+        // Readers know the order of the suite; cells that are not in it come last.
+        let place = |finding: &Finding| summary.cells.iter().position(|cell| cell.id == finding.cell);
+        comparison.findings.sort_by_key(|finding| place(finding).unwrap_or(usize::MAX));
+        Ok(Self { summary, base, comparison, again })
+    }
+
+    /// Returns the exit code of the run; an unfinished one is inconclusive at best.
+    pub(crate) fn exit(&self) -> Exit {
+        let exit = self.comparison.exit();
+        if self.summary.finished { exit } else { exit.worse(Exit::Inconclusive) }
+    }
+
+    /// Returns the command that runs one cell again.
+    pub(crate) fn again_command(&self, cell: &str) -> String {
+        format!("cargo xtask bench {}{}", quoted(cell), self.again)
+    }
+
+    /// Says the outcome in one line.
+    pub(crate) fn verdict_line(&self) -> String {
+        let mut counts = Vec::new();
+        let verdicts = [
+            Verdict::Failed,
+            Verdict::Regressed,
+            Verdict::Incomparable,
+            Verdict::Inconclusive,
+            Verdict::Improved,
+            Verdict::Unchanged,
+            Verdict::NotCompared,
+        ];
+        for verdict in verdicts {
+            let count = self.comparison.cells.values().filter(|other| **other == verdict).count();
+            if count > 0 {
+                counts.push(format!("{count} {}", verdict.name()));
+            }
+        }
+        let word = match self.exit() {
+            Exit::Pass if self.base.is_none() => "PASS, nothing compared",
+            Exit::Pass => "PASS",
+            Exit::Regression => "REGRESSION",
+            Exit::Inconclusive => "INCONCLUSIVE",
+            Exit::Incomparable => "INCOMPARABLE",
+            Exit::Failed | Exit::Usage => "FAILED",
+        };
+        format!("{word}: {}: {} (exit code {})", self.summary.suite, counts.join(", "), self.exit() as u8)
+    }
+}
+
+/// Quotes a word for a shell, if it needs quotes.
+pub(crate) fn quoted(word: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./=,".contains(letter);
+    if word.chars().all(plain) && !word.is_empty() {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+fn suite_baseline(paths: &Paths, suite: &str) -> anyhow::Result<Option<ResolvedSide>> {
+    let path = paths.baseline_of(suite);
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let word = path.to_string_lossy();
+    let base = resolve::baseline(paths, &word)?;
+    Ok(Some(base))
+}
+
+fn not_compared(paths: &Paths, summary: &Summary) -> Comparison {
+    let mut comparison = Comparison::default();
+    for cell in &summary.cells {
+        comparison.cells.insert(cell.id.clone(), Verdict::NotCompared);
+        for (phase, measured) in &cell.phases {
+            for (name, seen) in &measured.unstable {
+                let (phase, seen) = (phase.name(), seen_text(seen));
+                comparison.notes.push(format!("{}: {phase} {name} does not repeat: {seen}", cell.id));
+            }
+        }
+    }
+    let suite = &summary.suite;
+    let file = Paths::shown(&paths.baseline_of(suite));
+    comparison.notes.push(format!(
+        "nothing was compared: suite '{suite}' has no baseline ({file}); if the numbers of a complete run \
+         are right: cargo xtask baseline bless {suite} --reason '…'"
+    ));
+    comparison
+}
+
+fn judge_processes(cell: &CellSummary, comparison: &mut Comparison) {
+    let mut finding = Finding {
+        cell: cell.id.clone(),
+        verdict: Verdict::Failed,
+        phase: None,
+        metric: None,
+        text: String::new(),
+        base: None,
+        head: None,
+    };
+    if let Some(failure) = cell.failures.first() {
+        let place = match failure.process {
+            Some(process) => format!("process {process}"),
+            None => "prepare".to_owned(),
+        };
+        finding.text = format!("{place}: {}", failure.message);
+        if !failure.stderr.is_empty() {
+            finding.text.push_str("\nstandard error ends with:\n");
+            finding.text.push_str(&failure.stderr);
+        }
+        comparison.add(finding);
+    } else if cell.processes < LEAST_PROCESSES as usize {
+        finding.verdict = Verdict::Inconclusive;
+        finding.text = format!(
+            "measured in {} of {} processes; counters are shown to repeat by {LEAST_PROCESSES} or more",
+            cell.processes, cell.planned
+        );
+        comparison.add(finding);
+    }
+}
+
+/// Says why a run cannot become a baseline, if it cannot.
+pub(crate) fn why_not_blessed(record: &Record, suite_cells: &[String]) -> Option<String> {
+    let summary = Summary::of(record);
+    let run = &record.header.run;
+    if record.end.is_none() {
+        return Some(format!("run {run} is not finished; continue it with --resume"));
+    }
+    if !record.header.filters.is_empty() {
+        let filters = record.header.filters.join(" ");
+        return Some(format!("run {run} was filtered ({filters}); run the whole suite"));
+    }
+    if let Some(cell) = summary.cells.iter().find(|cell| !cell.failures.is_empty()) {
+        return Some(format!("run {run} has a failed cell: {}", cell.id));
+    }
+    if let Some(cell) = summary.cells.iter().find(|cell| cell.processes < LEAST_PROCESSES as usize) {
+        return Some(format!("run {run} has a cell with too few processes: {}", cell.id));
+    }
+    let mismatches =
+        Baseline::new(&summary.measured(), "check").mismatches(&record.header.suite, suite_cells);
+    let first = mismatches.first()?;
+    Some(format!("run {run} is not of the suite as it is now: {first}; run it again"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_where_a_shell_needs_it() {
+        let check = |word, expect| assert_eq!(quoted(word), expect);
+        check("smoke/export", "smoke/export");
+        check("smoke/export[size=tiny a=b]", "'smoke/export[size=tiny a=b]'");
+        check("it's", r"'it'\''s'");
+        check("", "''");
+    }
+}

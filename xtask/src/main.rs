@@ -1,0 +1,60 @@
+//! `cargo xtask`: the harness of Pondmark.
+//!
+//! It measures the engine from outside, as a child process, and never links it. This file parses and
+//! dispatches; `command/` holds one file per command.
+
+#![forbid(unsafe_code)]
+
+mod baseline;
+mod chart;
+mod cli;
+mod clock;
+mod command;
+mod engine_build;
+mod evaluation;
+mod exit;
+mod fingerprint;
+mod measured;
+mod paths;
+mod plan;
+mod process;
+mod progress;
+mod record;
+mod report;
+mod resolve;
+mod runner;
+mod selection;
+mod statistics;
+mod summary;
+mod units;
+mod verdict;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::exit::{Exit, Stop};
+use crate::paths::Paths;
+
+fn main() -> std::process::ExitCode {
+    let cli = Cli::parse();
+    match dispatch(cli) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            error.downcast_ref::<Stop>().map_or(Exit::Usage, |stop| stop.exit).into()
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
+    let paths = Paths::new(cli.root.as_deref())?;
+    match cli.command {
+        Command::Bench(options) => command::bench::run(&paths, &options),
+        Command::Baseline { action } => command::baseline::run(&paths, &action),
+        Command::Compare(options) => command::compare::run(&paths, &options),
+        Command::Report(options) => command::report::run(&paths, &options),
+        Command::Datagen { arguments } => command::datagen::run(&paths, &arguments),
+        Command::Doctor => command::doctor::run(&paths),
+        Command::Ci(options) => command::ci::run(&paths, &options),
+    }
+}

@@ -1,0 +1,71 @@
+//! Where things are: suites and baselines in the workspace, everything else under the target folder.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+/// The folders of the workspace that the harness uses.
+#[derive(Clone, Debug)]
+pub(crate) struct Paths {
+    /// The workspace.
+    pub(crate) root: PathBuf,
+    /// Cargo's target folder.
+    pub(crate) target: PathBuf,
+}
+
+impl Paths {
+    /// Finds the folders; `root` replaces the workspace that this harness was built in.
+    pub(crate) fn new(root: Option<&Path>) -> anyhow::Result<Self> {
+        let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let given = root.unwrap_or(&built_in);
+        let root = given
+            .canonicalize()
+            .with_context(|| format!("no workspace at {}; run cargo xtask inside one", given.display()))?;
+        let target = match std::env::var_os("CARGO_TARGET_DIR") {
+            Some(folder) if !folder.is_empty() => std::path::absolute(PathBuf::from(folder))?,
+            _ => root.join("target"),
+        };
+        Ok(Self { root, target })
+    }
+
+    /// The suites.
+    pub(crate) fn suites(&self) -> PathBuf {
+        self.root.join("scenarios/suites")
+    }
+
+    /// The committed baselines.
+    pub(crate) fn baselines(&self) -> PathBuf {
+        self.root.join("baselines")
+    }
+
+    /// The committed baseline of a suite.
+    pub(crate) fn baseline_of(&self, suite: &str) -> PathBuf {
+        self.baselines().join(format!("{suite}.json"))
+    }
+
+    /// The baselines saved on this machine.
+    pub(crate) fn saved(&self) -> PathBuf {
+        self.target.join("pondmark/baselines")
+    }
+
+    /// The generated ponds, kept by the engine.
+    pub(crate) fn ponds(&self) -> PathBuf {
+        self.target.join("pondmark/ponds")
+    }
+
+    /// The runs.
+    pub(crate) fn runs(&self) -> PathBuf {
+        self.target.join("pondmark/runs")
+    }
+
+    /// The output of running cells.
+    pub(crate) fn work(&self) -> PathBuf {
+        self.target.join("pondmark/work")
+    }
+
+    /// Shortens a path for people: relative to the current folder where that is shorter.
+    pub(crate) fn shown(path: &Path) -> String {
+        let here = std::env::current_dir().unwrap_or_default();
+        path.strip_prefix(&here).unwrap_or(path).display().to_string()
+    }
+}

@@ -1,0 +1,316 @@
+//! A run on disk: `samples.jsonl`, one line per sample, raw and complete.
+//!
+//! The first line is the header, the last one says that the run is finished. The lines of one process are
+//! written together when it has ended, so an interrupted run holds whole processes; at most its last line
+//! is cut. A reader refuses a cut line, an unknown metric, a cell that was not planned and a newer format.
+
+mod writer;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail, ensure};
+use scenarios::{Answer, Phase, Sample};
+use serde::{Deserialize, Serialize};
+
+use crate::cli::Tier;
+use crate::fingerprint::Context;
+use crate::plan::PlannedCell;
+use crate::process::FaultKind;
+
+pub(crate) use writer::RecordWriter;
+
+/// The version of `samples.jsonl`.
+pub(crate) const FORMAT: u32 = 1;
+
+/// Which revision a sample belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Side {
+    /// The older one.
+    Base,
+    /// The one that is judged.
+    Head,
+}
+
+/// What a run is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Header {
+    /// [`FORMAT`] of the file.
+    pub(crate) format: u32,
+    /// The run's name: time and suite.
+    pub(crate) run: String,
+    /// When it began.
+    pub(crate) started: String,
+    /// The suite.
+    pub(crate) suite: String,
+    /// The filters; none means all cells.
+    pub(crate) filters: Vec<String>,
+    /// The tier.
+    pub(crate) tier: Tier,
+    /// The baseline asked for, if not the suite's own.
+    pub(crate) against: Option<String>,
+    /// A digest of the engine's binary.
+    pub(crate) engine_digest: String,
+    /// What the numbers depend on.
+    pub(crate) context: Context,
+    /// Every cell of the suite when the run began.
+    pub(crate) suite_cells: Vec<String>,
+    /// The selected cells and how they are measured.
+    pub(crate) planned: Vec<PlannedCell>,
+}
+
+/// One measured execution.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SampleLine {
+    /// The cell.
+    pub(crate) cell: String,
+    /// The side.
+    pub(crate) side: Side,
+    /// The number of the process.
+    pub(crate) process: u32,
+    /// Cold or warm.
+    pub(crate) phase: Phase,
+    /// The number of the execution in its process.
+    pub(crate) iteration: u32,
+    /// The metrics.
+    pub(crate) metrics: BTreeMap<String, u64>,
+    /// The answer.
+    pub(crate) answer: Answer,
+}
+
+/// A process that ended well.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProcessLine {
+    /// The cell.
+    pub(crate) cell: String,
+    /// The side.
+    pub(crate) side: Side,
+    /// The number of the process.
+    pub(crate) process: u32,
+    /// How long the process took, with its start and end.
+    pub(crate) elapsed_ms: u64,
+}
+
+/// The size of a cell's data set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PreparedLine {
+    /// The cell.
+    pub(crate) cell: String,
+    /// Files.
+    pub(crate) files: u64,
+    /// Rows.
+    pub(crate) rows: u64,
+}
+
+/// A failure of a cell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FailureLine {
+    /// The cell.
+    pub(crate) cell: String,
+    /// The side.
+    pub(crate) side: Side,
+    /// The number of the process; none if the data could not be prepared.
+    pub(crate) process: Option<u32>,
+    /// What kind of failure.
+    pub(crate) kind: FaultKind,
+    /// What went wrong and what to do.
+    pub(crate) message: String,
+    /// The end of the engine's standard error.
+    pub(crate) stderr: String,
+}
+
+/// The last line of a finished run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EndLine {
+    /// When it ended.
+    pub(crate) ended: String,
+    /// Processes that were planned and not run because the budget was spent.
+    pub(crate) processes_cut: u32,
+}
+
+/// One line of `samples.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "line", rename_all = "snake_case")]
+pub(crate) enum Line {
+    /// The first line.
+    Header(Box<Header>),
+    /// A cell's data is there.
+    Prepared(PreparedLine),
+    /// A sample.
+    Sample(SampleLine),
+    /// A process ended well.
+    Process(ProcessLine),
+    /// A cell failed.
+    Failure(FailureLine),
+    /// The last line.
+    End(EndLine),
+}
+
+/// A run, read back.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    /// What the run is.
+    pub(crate) header: Header,
+    /// The size of each cell's data.
+    pub(crate) prepared: BTreeMap<String, PreparedLine>,
+    /// The samples, in the order measured.
+    pub(crate) samples: Vec<SampleLine>,
+    /// The processes that ended well.
+    pub(crate) processes: Vec<ProcessLine>,
+    /// The failures.
+    pub(crate) failures: Vec<FailureLine>,
+    /// Whether and how the run ended.
+    pub(crate) end: Option<EndLine>,
+}
+
+/// What to do with a last line that was cut off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CutLine {
+    /// Refuse the record.
+    Refuse,
+    /// Leave the line out: its process will be run again.
+    LeaveOut,
+}
+
+impl Record {
+    /// Reads the run in a folder.
+    pub(crate) fn read(folder: &Path, cut_line: CutLine) -> anyhow::Result<Self> {
+        let path = folder.join("samples.jsonl");
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| format!("cannot read the run at {}", path.display()))?;
+        Self::parse(&text, cut_line).with_context(|| format!("cannot use {}", path.display()))
+    }
+
+    /// Reads a run from the text of its `samples.jsonl`.
+    pub(crate) fn parse(text: &str, cut_line: CutLine) -> anyhow::Result<Self> {
+        let whole = match text.rfind('\n') {
+            Some(end) => &text[..=end],
+            None => "",
+        };
+        if whole.len() < text.len() && cut_line == CutLine::Refuse {
+            bail!("the last line is cut off; the run was interrupted: continue it with --resume");
+        }
+        let mut lines = whole.lines().enumerate();
+        let first = lines.next().map_or("", |(_, line)| line);
+        let mut record = Self::start(first)?;
+        for (index, line) in lines {
+            let number = index + 1;
+            let line = serde_json::from_str(line).with_context(|| format!("line {number} is damaged"))?;
+            record.add(line).with_context(|| format!("line {number}"))?;
+        }
+        Ok(record)
+    }
+
+    fn start(first: &str) -> anyhow::Result<Self> {
+        #[derive(Deserialize)]
+        struct Version {
+            format: u32,
+        }
+        let version: Version = serde_json::from_str(first).context("line 1 is no header of a run")?;
+        ensure!(
+            version.format <= FORMAT,
+            "it has format {}, newer than {FORMAT}; use the harness that wrote it",
+            version.format
+        );
+        let Line::Header(header) = serde_json::from_str(first).context("line 1 is damaged")? else {
+            bail!("line 1 is no header of a run");
+        };
+        Ok(Self {
+            header: *header,
+            prepared: BTreeMap::new(),
+            samples: Vec::new(),
+            processes: Vec::new(),
+            failures: Vec::new(),
+            end: None,
+        })
+    }
+
+    fn add(&mut self, line: Line) -> anyhow::Result<()> {
+        ensure!(self.end.is_none(), "it comes after the end of the run");
+        match line {
+            Line::Header(_) => bail!("it is a second header"),
+            Line::Prepared(prepared) => {
+                self.require_planned(&prepared.cell)?;
+                self.prepared.insert(prepared.cell.clone(), prepared);
+            }
+            Line::Sample(sample) => {
+                self.require_planned(&sample.cell)?;
+                sample.check()?;
+                self.samples.push(sample);
+            }
+            Line::Process(process) => {
+                self.require_planned(&process.cell)?;
+                self.processes.push(process);
+            }
+            Line::Failure(failure) => {
+                self.require_planned(&failure.cell)?;
+                self.failures.push(failure);
+            }
+            Line::End(end) => self.end = Some(end),
+        }
+        Ok(())
+    }
+
+    fn require_planned(&self, id: &str) -> anyhow::Result<()> {
+        let known = self.header.planned.iter().any(|planned| planned.cell.id() == id);
+        ensure!(known, "cell '{id}' was not planned in this run");
+        Ok(())
+    }
+
+    /// Returns the (cell, process) pairs that need not be run again.
+    pub(crate) fn finished(&self) -> BTreeSet<(String, u32)> {
+        self.processes.iter().map(|process| (process.cell.clone(), process.process)).collect()
+    }
+}
+
+impl SampleLine {
+    /// Makes the line of a sample.
+    pub(crate) fn of(cell: &str, process: u32, sample: &Sample) -> Self {
+        Self {
+            cell: cell.to_owned(),
+            side: Side::Head,
+            process,
+            phase: sample.phase,
+            iteration: sample.iteration,
+            metrics: sample.metrics.clone(),
+            answer: sample.answer.clone(),
+        }
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        let unknown: Vec<&str> = self
+            .metrics
+            .keys()
+            .map(String::as_str)
+            .filter(|name| scenarios::Metric::kind_of(name).is_none())
+            .collect();
+        ensure!(unknown.is_empty(), "unknown metric {}", unknown.join(", "));
+        Ok(())
+    }
+}
+
+/// Lists the folders of all runs, oldest first.
+pub(crate) fn run_folders(runs: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    if !runs.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut folders = Vec::new();
+    for entry in std::fs::read_dir(runs).with_context(|| format!("cannot list {}", runs.display()))? {
+        let path = entry?.path();
+        if path.join("samples.jsonl").is_file() {
+            folders.push(path);
+        }
+    }
+    folders.sort_unstable();
+    Ok(folders)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,195 @@
+//! Runs the planned cells: one unmeasured process prepares, then a fresh process for every repetition.
+//!
+//! A cell that fails is recorded and not repeated; the others go on.
+
+mod cell;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use scenarios::wire::{Event, Request};
+
+use crate::plan::{self, LEAST_PROCESSES, PlannedCell, Step};
+use crate::process::{EngineProcess, Fault, FaultKind, Hello};
+use crate::progress::Progress;
+use crate::record::{FailureLine, Line, PreparedLine, ProcessLine, RecordWriter, SampleLine, Side};
+
+const HELLO_TIMEOUT: Duration = Duration::from_secs(30);
+const PREPARE_TIMEOUT_S: u64 = 900;
+
+/// Where the engine is and where it may write.
+#[derive(Clone, Debug)]
+pub(crate) struct Surroundings {
+    /// The engine's binary.
+    pub(crate) engine: PathBuf,
+    /// The generated ponds.
+    pub(crate) ponds: PathBuf,
+    /// The output of this run's cells; removed after each process.
+    pub(crate) work: PathBuf,
+}
+
+/// What has been done of a run.
+#[derive(Debug, Default)]
+pub(crate) struct Done {
+    /// The (cell, process) pairs that need not be run again.
+    pub(crate) processes: BTreeSet<(String, u32)>,
+    /// The cells that have failed.
+    pub(crate) failed: BTreeSet<String>,
+}
+
+/// Asks the engine who it is.
+pub(crate) fn greet(engine: &Path) -> Result<Hello, Fault> {
+    let mut process = EngineProcess::start(engine, HELLO_TIMEOUT)?;
+    let hello = process.hello()?;
+    process.finish()?;
+    Ok(hello)
+}
+
+/// Prepares the data of every cell that has not failed.
+pub(crate) fn prepare(
+    surroundings: &Surroundings,
+    planned: &[PlannedCell],
+    record: &mut RecordWriter,
+    done: &mut Done,
+) -> anyhow::Result<()> {
+    let progress = Progress::start(planned.len());
+    let mut process = None;
+    for planned in planned {
+        let id = planned.cell.id();
+        progress.now(&format!("prepare {id}"), None);
+        if !done.failed.contains(&id) {
+            match prepare_cell(surroundings, planned, &mut process, &progress) {
+                Ok(line) => record.append(&[Line::Prepared(line)])?,
+                Err(fault) => {
+                    let stderr = process.take().map(EngineProcess::stderr_tail).unwrap_or_default();
+                    progress.warn(&format!("{id}: {}", fault.message));
+                    record.append(&[failure(&id, None, fault, stderr)])?;
+                    done.failed.insert(id);
+                }
+            }
+        }
+        progress.step();
+    }
+    if let Some(mut process) = process {
+        // All data is there; how the preparing process ends is no result.
+        let _ = process.finish();
+    }
+    Ok(())
+}
+
+fn prepare_cell(
+    surroundings: &Surroundings,
+    planned: &PlannedCell,
+    process: &mut Option<EngineProcess>,
+    progress: &Progress,
+) -> Result<PreparedLine, Fault> {
+    let timeout = Duration::from_secs(planned.timeout_s.max(PREPARE_TIMEOUT_S));
+    if process.is_none() {
+        let started = process.insert(EngineProcess::start(&surroundings.engine, timeout)?);
+        started.hello()?;
+    }
+    let engine = process.as_mut().expect("a process was just started");
+    engine.renew_deadline();
+    let (cell, ponds_dir) = (planned.cell.clone(), surroundings.ponds.clone());
+    engine.send(&Request::Prepare { cell, ponds_dir })?;
+    loop {
+        match engine.event()? {
+            Event::Progress { what, done, total } => {
+                engine.renew_deadline();
+                progress.now(&format!("prepare {}: {what} {done}/{total}", planned.cell.id()), None);
+            }
+            Event::Prepared { built, files, rows } => {
+                if built {
+                    progress.line(&format!("{}: built {files} files, {rows} rows", planned.cell.id()));
+                }
+                return Ok(PreparedLine { cell: planned.cell.id(), files, rows });
+            }
+            Event::Failed { message } => return Err(Fault::new(FaultKind::Refused, message)),
+            other => return Err(out_of_turn(&other)),
+        }
+    }
+}
+
+/// Runs every process that is not done, round by round; returns how many the budget cut.
+pub(crate) fn measure(
+    surroundings: &Surroundings,
+    planned: &[PlannedCell],
+    budget: Option<Duration>,
+    record: &mut RecordWriter,
+    done: &mut Done,
+) -> anyhow::Result<u32> {
+    let mut todo = plan::steps(planned);
+    todo.retain(|step| !done.processes.contains(&(planned[step.cell].cell.id(), step.process)));
+    let progress = Progress::start(todo.len());
+    let began = Instant::now();
+    let mut times: Vec<(Step, Duration)> = Vec::new();
+    let mut cut = 0;
+    let mut todo_of: BTreeMap<usize, u32> = BTreeMap::new();
+    for step in &todo {
+        *todo_of.entry(step.cell).or_default() += 1;
+    }
+    for (index, step) in todo.iter().enumerate() {
+        let cell = &planned[step.cell];
+        let id = cell.cell.id();
+        let spent = budget.is_some_and(|budget| began.elapsed() >= budget);
+        if spent && step.process >= LEAST_PROCESSES {
+            cut += u32::from(!done.failed.contains(&id));
+        } else if !done.failed.contains(&id) {
+            progress.now(&id, plan::time_left(&todo[index..], &times));
+            let took = measure_process(surroundings, cell, step.process, record, done, &progress)?;
+            times.push((*step, took));
+        }
+        progress.step();
+        let left = todo_of.get_mut(&step.cell).expect("every step was counted");
+        *left -= 1;
+        if *left == 0 {
+            let outcome = if done.failed.contains(&id) { "failed" } else { "measured" };
+            let rest = todo.len() - index - 1;
+            progress.line(&format!("{id}: {outcome}; {rest} processes to go"));
+        }
+    }
+    Ok(cut)
+}
+
+fn measure_process(
+    surroundings: &Surroundings,
+    planned: &PlannedCell,
+    process: u32,
+    record: &mut RecordWriter,
+    done: &mut Done,
+    progress: &Progress,
+) -> anyhow::Result<Duration> {
+    let id = planned.cell.id();
+    let began = Instant::now();
+    let outcome = cell::run(surroundings, planned, process)?;
+    let took = began.elapsed();
+    let mut lines: Vec<Line> = Vec::new();
+    for sample in outcome.samples.iter().filter(|sample| sample.unknown_metrics().is_empty()) {
+        lines.push(Line::Sample(SampleLine::of(&id, process, sample)));
+    }
+    match outcome.failure {
+        None => {
+            let elapsed_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+            let (cell, side) = (id.clone(), Side::Head);
+            lines.push(Line::Process(ProcessLine { cell, side, process, elapsed_ms }));
+            done.processes.insert((id, process));
+        }
+        Some((fault, stderr)) => {
+            progress.warn(&format!("{id}: {}", fault.message));
+            lines.push(failure(&id, Some(process), fault, stderr));
+            done.failed.insert(id);
+        }
+    }
+    record.append(&lines)?;
+    Ok(took)
+}
+
+fn failure(id: &str, process: Option<u32>, fault: Fault, stderr: String) -> Line {
+    let Fault { kind, message } = fault;
+    Line::Failure(FailureLine { cell: id.to_owned(), side: Side::Head, process, kind, message, stderr })
+}
+
+pub(crate) fn out_of_turn(event: &Event) -> Fault {
+    Fault::new(FaultKind::Protocol, format!("the engine spoke out of turn: {}", event.to_line()))
+}

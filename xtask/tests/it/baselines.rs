@@ -1,0 +1,90 @@
+//! Baselines: saving, blessing, listing, showing, checking, comparing.
+
+use crate::workspace::{SMOKE, Workspace};
+
+#[test]
+fn a_baseline_needs_a_reason_and_a_run() {
+    let workspace = Workspace::new();
+    let ran = workspace.expect(2, "", &["baseline", "bless", "--reason", "why"]);
+    assert!(ran.stderr.contains("there is no run of suite 'smoke'"), "{}", ran.stderr);
+    workspace.expect(0, "", &["bench"]);
+    let ran = workspace.expect(2, "", &["baseline", "bless", "--reason", " "]);
+    assert!(ran.stderr.contains("the reason is empty"), "{}", ran.stderr);
+    workspace.expect(2, "", &["baseline", "bless"]);
+    assert!(!workspace.path("baselines").exists());
+}
+
+#[test]
+fn a_run_of_an_older_suite_is_not_blessed() {
+    let workspace = Workspace::new();
+    workspace.expect(0, "", &["bench"]);
+    workspace.write("scenarios/suites/smoke.toml", &SMOKE.replace("\"query\"\nabout", "\"ask\"\nabout"));
+    let ran = workspace.expect(2, "", &["baseline", "bless", "--reason", "why"]);
+    assert!(ran.stderr.contains("is not of the suite as it is now"), "{}", ran.stderr);
+}
+
+#[test]
+fn blessing_the_same_run_twice_changes_nothing() {
+    let workspace = Workspace::new();
+    workspace.bless();
+    let before = workspace.read("baselines/smoke.json");
+    workspace.expect(0, "", &["baseline", "bless", "--reason", "for a test"]);
+    assert_eq!(workspace.read("baselines/smoke.json"), before);
+    workspace.expect(0, "", &["baseline", "check"]);
+}
+
+#[test]
+fn saved_baselines_serve_before_and_after() {
+    let workspace = Workspace::new();
+    workspace.expect(0, "", &["bench"]);
+    workspace.expect(0, "", &["baseline", "save", "before"]);
+    workspace.expect(1, "open=extra-request", &["bench", "--against", "before"]);
+    workspace.expect(1, "", &["compare", "before", "latest"]);
+    workspace.expect(0, "", &["compare", "latest", "before"]);
+    let ran = workspace.expect(2, "", &["baseline", "save", "smoke"]);
+    assert!(ran.stderr.contains("'smoke' is a suite"), "{}", ran.stderr);
+    workspace.expect(2, "", &["baseline", "save", "../x"]);
+    let ran = workspace.expect(4, "", &["bench", "--against", "befor"]);
+    assert!(ran.stderr.contains("did you mean 'before'?"), "{}", ran.stderr);
+}
+
+#[test]
+fn baselines_are_listed_and_shown() {
+    let workspace = Workspace::new();
+    let ran = workspace.expect(0, "", &["baseline", "list"]);
+    assert!(ran.stdout.contains("there is no baseline yet"));
+    workspace.bless();
+    let ran = workspace.expect(0, "", &["baseline", "list"]);
+    insta::assert_snapshot!(ran.stdout, @r"
+    name   kind       cells  revision  reason
+    smoke  committed      3  unknown   for a test
+    ");
+    let ran = workspace.expect(0, "", &["baseline", "show", "smoke"]);
+    assert!(ran.stdout.contains("store_data_requests"), "{}", ran.stdout);
+    workspace.expect(4, "", &["baseline", "show", "nothing"]);
+}
+
+#[test]
+fn two_runs_are_compared() {
+    let workspace = Workspace::new();
+    workspace.expect(0, "", &["bench"]);
+    let base = workspace.latest();
+    workspace.expect(0, "query=more-allocations", &["bench"]);
+    let ran = workspace.expect(0, "", &["compare", base.to_str().unwrap(), "latest"]);
+    let advice = "smoke/query[]: cold alloc_count 10,008 allocations → 20,016 allocations, +100.0 %";
+    assert!(ran.stdout.contains(advice), "{}", ran.stdout);
+    workspace.expect(5, "query=crash", &["bench"]);
+    let ran = workspace.expect(5, "", &["compare", base.to_str().unwrap(), "latest"]);
+    assert!(ran.stdout.contains("it failed in the head"), "{}", ran.stdout);
+}
+
+#[test]
+fn sides_of_different_suites_are_refused() {
+    let workspace = Workspace::new();
+    workspace.write("scenarios/suites/small.toml", SMOKE);
+    workspace.expect(0, "", &["bench", "smoke"]);
+    workspace.expect(0, "", &["baseline", "save", "one"]);
+    workspace.expect(0, "", &["bench", "small"]);
+    let ran = workspace.expect(4, "", &["compare", "one", "latest"]);
+    assert!(ran.stderr.contains("different suites: 'smoke' and 'small'"), "{}", ran.stderr);
+}

@@ -1,0 +1,47 @@
+//! The commands around the benchmark: doctor, ci, datagen.
+
+use crate::workspace::{SMOKE, Workspace};
+
+#[test]
+fn the_doctor_names_what_is_there_and_what_is_missing() {
+    let workspace = Workspace::new();
+    let ran = workspace.expect(0, "", &["doctor"]);
+    for subject in
+        ["processor", "memory", "disk", "load", "steal", "governor", "toolchain", "git", "valgrind"]
+    {
+        assert!(ran.stdout.contains(subject), "{subject}: {}", ran.stdout);
+    }
+    assert!(ran.stdout.contains("smoke: 3 cells, 0 without an answer, no baseline"), "{}", ran.stdout);
+}
+
+#[test]
+fn the_doctor_finds_what_is_broken() {
+    let workspace = Workspace::new();
+    workspace.bless();
+    workspace.write("scenarios/suites/smoke.toml", &SMOKE.replace("\"query\"\nabout", "\"ask\"\nabout"));
+    workspace.write("scenarios/suites/bad.toml", "about = 1\n");
+    let ran = workspace.expect(2, "", &["doctor"]);
+    assert!(ran.stdout.contains("smoke/query[] is not in the suite any more"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("bad.toml:1: "), "{}", ran.stdout);
+    assert!(ran.stdout.contains("3 broken"), "{}", ran.stdout);
+}
+
+#[test]
+fn ci_runs_steps_to_their_end_and_sums_up() {
+    let workspace = Workspace::new();
+    workspace.bless();
+    let ran = workspace.expect(0, "", &["ci", "bench", "baselines"]);
+    assert!(ran.stdout.contains("2 passed, 0 failed, 0 skipped"), "{}", ran.stdout);
+    let ran = workspace.expect(1, "open=extra-request", &["ci", "bench", "baselines"]);
+    assert!(ran.stdout.contains("FAILED (1)"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("1 passed, 1 failed, 0 skipped"), "{}", ran.stdout);
+    // There is no Cargo.toml here, so cargo's own steps fail.
+    let ran = workspace.expect(5, "open=extra-request", &["ci", "test", "bench"]);
+    assert!(ran.stdout.contains("0 passed, 2 failed, 0 skipped"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_generator_that_does_not_build_is_a_failure() {
+    let ran = Workspace::new().expect(5, "", &["datagen", "--help"]);
+    assert!(ran.stderr.contains("cargo could not build datagen of package datagen"), "{}", ran.stderr);
+}

@@ -1,0 +1,11 @@
+//! Tests of `cargo xtask` from outside: the real binary, a scripted engine, suites in temporary folders.
+
+mod baselines;
+mod bench;
+mod commands;
+mod exit_codes;
+mod failures;
+mod reports;
+mod resume;
+mod shape;
+mod workspace;
