@@ -1,0 +1,25 @@
+//! The log: a Delta table of entries, from which every snapshot of the pond is built.
+//!
+//! One transaction is one Delta commit, all or nothing. Writers take a lock file and wait for each other;
+//! should the lock fail them (a network file system may), Delta's own conflict check refuses the second
+//! commit. A [`Snapshot`] is pinned: it reads the entry files of its version only.
+//!
+//! Cost of opening: Delta checkpoints keep the log's replay short, expired commit files are removed, and
+//! small entry files are folded into larger ones of the next size class, so a pond of thousands of
+//! commits opens from a few dozen files.
+
+mod commit;
+mod content;
+mod entry;
+mod files;
+mod fold;
+mod layout;
+mod snapshot;
+mod table;
+
+pub use commit::{NewVersion, Transaction};
+pub use content::{Content, ContentWriter, Digest, NewContent};
+pub use entry::{CommitRecord, Version};
+pub use layout::{Layout, POND_FORMAT};
+pub use snapshot::Snapshot;
+pub use table::Log;

@@ -1,0 +1,254 @@
+//! Entry files: the Parquet files of the Delta table, written and read.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use bytes::Bytes;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
+};
+use parquet::arrow::{ArrowWriter, ProjectionMask};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::PageIndexPolicy;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::reader::{ChunkReader, Length};
+use parquet::schema::types::ColumnPath;
+
+use super::entry::{self, CONTENT_COLUMN, Entry};
+use crate::error::{Error, Result};
+use crate::metrics::{Counter, Recorder};
+
+/// Pages of the content column end at about this size, so that one content is read without many others.
+const CONTENT_PAGE_BYTES: usize = 64 * 1024;
+
+/// Entry files up to this size are read in one request.
+const WHOLE_BYTES_MAX: u64 = 256 * 1024;
+
+/// Rows of one row group.
+const GROUP_ROWS: usize = 65_536;
+
+/// Encodes entries as the bytes of an entry file.
+///
+/// Nothing is compressed but what the encodings do: content is compressed already, and without it the
+/// file's size depends on the entries alone.
+pub(super) fn encode_file(entries: &[Entry]) -> Result<Vec<u8>> {
+    let batch = entry::encode(entries)?;
+    encode_batches(&[batch])
+}
+
+/// Encodes batches of the entry schema as the bytes of one entry file.
+pub(super) fn encode_batches(batches: &[RecordBatch]) -> Result<Vec<u8>> {
+    let properties = WriterProperties::builder()
+        .set_created_by("pondmark".to_owned())
+        .set_statistics_enabled(EnabledStatistics::None)
+        .set_data_page_size_limit(CONTENT_PAGE_BYTES)
+        .set_write_batch_size(1)
+        .set_max_row_group_row_count(Some(GROUP_ROWS))
+        .set_column_dictionary_enabled(ColumnPath::from(CONTENT_COLUMN), false)
+        .set_column_dictionary_enabled(ColumnPath::from("digest"), false)
+        .set_column_dictionary_enabled(ColumnPath::from("chunks"), false)
+        .build();
+    let mut writer = ArrowWriter::try_new(Vec::new(), entry::schema(), Some(properties))?;
+    for batch in batches {
+        writer.write(batch)?;
+    }
+    Ok(writer.into_inner()?)
+}
+
+/// An entry file of a snapshot; its footer is decoded once.
+pub(super) struct EntryFile {
+    path: PathBuf,
+    size: u64,
+    metadata: OnceLock<ArrowReaderMetadata>,
+}
+
+impl EntryFile {
+    pub(super) fn new(path: PathBuf, size: u64) -> Self {
+        Self { path, size, metadata: OnceLock::new() }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Reads all entries, apart from their content.
+    pub(super) fn read_entries(&self, recorder: &Arc<Recorder>) -> Result<Vec<Entry>> {
+        recorder.count(Counter::LogFilesRead, 1);
+        let name = self.path.display().to_string();
+        let mut entries = Vec::new();
+        for batch in self.read_batches(recorder, false)? {
+            entries.extend(entry::decode(&batch, &name)?);
+        }
+        recorder.count(Counter::EntriesLoaded, entries.len() as u64);
+        Ok(entries)
+    }
+
+    /// Reads all rows as they are, with or without content.
+    pub(super) fn read_batches(&self, recorder: &Arc<Recorder>, content: bool) -> Result<Vec<RecordBatch>> {
+        let builder = self.reader(recorder)?;
+        let mask = ProjectionMask::columns(
+            builder.parquet_schema(),
+            entry::schema()
+                .fields()
+                .iter()
+                .map(|f| f.name().as_str())
+                .filter(|n| content || *n != CONTENT_COLUMN),
+        );
+        let reader =
+            builder.with_projection(mask).with_batch_size(GROUP_ROWS).build().map_err(self.place())?;
+        reader.map(|batch| batch.map_err(|error| self.damaged(error.to_string()))).collect()
+    }
+
+    /// Reads the content of one row.
+    pub(super) fn read_content(&self, row: u64, recorder: &Arc<Recorder>) -> Result<Bytes> {
+        let builder = self.reader(recorder)?;
+        let mask = ProjectionMask::columns(builder.parquet_schema(), [CONTENT_COLUMN]);
+        let selection = RowSelection::from(vec![RowSelector::skip(row as usize), RowSelector::select(1)]);
+        let reader = builder.with_projection(mask).with_row_selection(selection).with_batch_size(1).build();
+        for batch in reader.map_err(self.place())? {
+            let batch = batch.map_err(|error| self.damaged(error.to_string()))?;
+            let column = batch.column(0).as_binary_opt::<i32>();
+            if let Some(column) = column.filter(|column| !column.is_empty()) {
+                return Ok(Bytes::copy_from_slice(column.value(0)));
+            }
+        }
+        Err(self.damaged(format!("row {row} holds no content")))
+    }
+
+    fn reader(&self, recorder: &Arc<Recorder>) -> Result<ParquetRecordBatchReaderBuilder<CountedFile>> {
+        let file = CountedFile::open(&self.path, self.size, Arc::clone(recorder))?;
+        let metadata = match self.metadata.get() {
+            Some(metadata) => metadata.clone(),
+            None => {
+                let options = ArrowReaderOptions::new()
+                    .with_page_index_policy(PageIndexPolicy::Optional)
+                    .with_schema(entry::schema());
+                recorder.count(Counter::FootersRead, 1);
+                self.check(&file)?;
+                let metadata = ArrowReaderMetadata::load(&file, options).map_err(self.place())?;
+                self.metadata.get_or_init(|| metadata).clone()
+            }
+        };
+        Ok(ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata))
+    }
+
+    /// Checks a file that was read whole against the digest in its name, before anything is decoded.
+    fn check(&self, file: &CountedFile) -> Result<()> {
+        let Some(whole) = &file.whole else { return Ok(()) };
+        let stem = self.path.file_stem().unwrap_or_default().to_string_lossy();
+        let expect = stem.rsplit('-').next().unwrap_or_default();
+        if blake3::hash(whole).to_hex().starts_with(expect) {
+            return Ok(());
+        }
+        Err(self.damaged("it does not fit the digest in its name".to_owned()))
+    }
+
+    fn place(&self) -> impl Fn(ParquetError) -> Error + '_ {
+        |error| self.damaged(error.to_string())
+    }
+
+    fn damaged(&self, detail: String) -> Error {
+        Error::Damaged { place: self.path.display().to_string(), detail }
+    }
+}
+
+impl fmt::Debug for EntryFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EntryFile({})", self.path.display())
+    }
+}
+
+/// A Parquet file of the log whose reads are counted like requests of the store.
+struct CountedFile {
+    file: Arc<File>,
+    size: u64,
+    /// All bytes of a small file, read at once.
+    whole: Option<Bytes>,
+    recorder: Arc<Recorder>,
+}
+
+impl CountedFile {
+    fn open(path: &Path, size: u64, recorder: Arc<Recorder>) -> Result<Self> {
+        let file = File::open(path).map_err(Error::io("read the log file", path))?;
+        let mut opened = Self { file: Arc::new(file), size, whole: None, recorder };
+        if size <= WHOLE_BYTES_MAX {
+            let bytes = opened.get_bytes(0, size as usize).map_err(|error| Error::Damaged {
+                place: path.display().to_string(),
+                detail: error.to_string(),
+            })?;
+            opened.whole = Some(bytes);
+        }
+        Ok(opened)
+    }
+
+    fn count(&self, start: u64, length: u64) {
+        let (requests, bytes) = if start + length == self.size {
+            (Counter::StoreFooterRequests, Counter::StoreFooterBytes)
+        } else {
+            (Counter::StoreDataRequests, Counter::StoreDataBytes)
+        };
+        self.recorder.count(requests, 1);
+        self.recorder.count(bytes, length);
+    }
+}
+
+impl Length for CountedFile {
+    fn len(&self) -> u64 {
+        self.size
+    }
+}
+
+impl ChunkReader for CountedFile {
+    type T = BufReader<FileTail>;
+
+    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
+        // Page headers are read this way: a small buffer, which is what is counted.
+        let (file, recorder) = (Arc::clone(&self.file), Arc::clone(&self.recorder));
+        let whole = self.whole.clone();
+        Ok(BufReader::with_capacity(1024, FileTail { file, whole, at: start, recorder }))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        if let Some(whole) = &self.whole {
+            return whole.get_bytes(start, length);
+        }
+        self.count(start, length as u64);
+        let mut bytes = vec![0; length];
+        self.file.read_exact_at(&mut bytes, start)?;
+        Ok(Bytes::from(bytes))
+    }
+}
+
+/// Reads a file from a position on.
+struct FileTail {
+    file: Arc<File>,
+    whole: Option<Bytes>,
+    at: u64,
+    recorder: Arc<Recorder>,
+}
+
+impl Read for FileTail {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(whole) = &self.whole {
+            let rest = &whole[whole.len().min(self.at as usize)..];
+            let length = rest.len().min(buffer.len());
+            buffer[..length].copy_from_slice(&rest[..length]);
+            self.at += length as u64;
+            return Ok(length);
+        }
+        let length = self.file.read_at(buffer, self.at)?;
+        self.at += length as u64;
+        self.recorder.count(Counter::StoreDataRequests, 1);
+        self.recorder.count(Counter::StoreDataBytes, length as u64);
+        Ok(length)
+    }
+}

@@ -1,0 +1,50 @@
+//! A counting allocator: how often, and for how many bytes, the program asked for memory.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+static COUNT: AtomicU64 = AtomicU64::new(0);
+static BYTES: AtomicU64 = AtomicU64::new(0);
+
+/// The system's allocator, counted; a binary installs it with `#[global_allocator]`.
+#[derive(Debug)]
+pub struct CountingAllocator;
+
+// SAFETY: every call goes unchanged to the system's allocator; the counters are independent atomics.
+#[expect(unsafe_code, reason = "the trait of global allocators is unsafe to implement")]
+unsafe impl GlobalAlloc for CountingAllocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        note(layout.size());
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        note(layout.size());
+        // SAFETY: the caller keeps the contract of `alloc_zeroed`.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        note(new_size.saturating_sub(layout.size()));
+        // SAFETY: the caller keeps the contract of `realloc`.
+        unsafe { System.realloc(pointer, layout, new_size) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract of `dealloc`.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+/// Returns allocations and bytes asked for so far; both stay zero without [`CountingAllocator`].
+pub fn allocations() -> (u64, u64) {
+    (COUNT.load(Relaxed), BYTES.load(Relaxed))
+}
+
+fn note(size: usize) {
+    if cfg!(feature = "metrics") {
+        COUNT.fetch_add(1, Relaxed);
+        BYTES.fetch_add(size as u64, Relaxed);
+    }
+}

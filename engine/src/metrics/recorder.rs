@@ -1,0 +1,189 @@
+//! The recorder: where stages and counters of one pond handle add up.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
+
+use scenarios::{STAGES, Stage};
+
+use super::counter::Counter;
+use super::trace::Trace;
+use crate::error::Result;
+
+/// Whether recording is compiled in.
+const ENABLED: bool = cfg!(feature = "metrics");
+
+/// Adds up stage times and work counters; shared by all parts of one pond handle.
+#[derive(Debug)]
+pub struct Recorder {
+    stage_ns: [AtomicU64; STAGES.len()],
+    stage_count: [AtomicU64; STAGES.len()],
+    counters: Vec<AtomicU64>,
+    trace: Option<Trace>,
+}
+
+impl Default for Recorder {
+    fn default() -> Self {
+        Self::new(false)
+    }
+}
+
+thread_local! {
+    /// The stages open on this thread, outermost first: when each was last resumed, and its time so far.
+    static OPEN: RefCell<Vec<OpenStage>> = const { RefCell::new(Vec::new()) };
+}
+
+struct OpenStage {
+    resumed: Instant,
+    spent_ns: u64,
+}
+
+impl Recorder {
+    /// Makes a recorder; a tracing one also keeps every stage as a span, for [`Recorder::write_trace`].
+    pub fn new(tracing: bool) -> Self {
+        Self {
+            stage_ns: Default::default(),
+            stage_count: Default::default(),
+            counters: Counter::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
+            trace: (ENABLED && tracing).then(Trace::new),
+        }
+    }
+
+    /// Enters a stage; the guard leaves it when dropped, on the same thread.
+    pub fn stage(&self, stage: Stage) -> StageGuard<'_> {
+        if ENABLED {
+            let now = Instant::now();
+            OPEN.with_borrow_mut(|open| {
+                if let Some(outer) = open.last_mut() {
+                    outer.spent_ns += elapsed_ns(outer.resumed, now);
+                }
+                open.push(OpenStage { resumed: now, spent_ns: 0 });
+            });
+            return StageGuard { recorder: self, stage, entered: Some(now), thread_bound: PhantomData };
+        }
+        StageGuard { recorder: self, stage, entered: None, thread_bound: PhantomData }
+    }
+
+    /// Adds to a counter.
+    #[inline]
+    pub fn count(&self, counter: Counter, amount: u64) {
+        if ENABLED {
+            self.counters[counter as usize].fetch_add(amount, Relaxed);
+        }
+    }
+
+    /// Returns everything recorded so far.
+    pub fn totals(&self) -> Totals {
+        let mut values = BTreeMap::new();
+        if ENABLED {
+            for stage in STAGES {
+                let (ns, count) = (&self.stage_ns[stage as usize], &self.stage_count[stage as usize]);
+                values.insert(format!("stage.{}.ns", stage.name()), ns.load(Relaxed));
+                values.insert(format!("stage.{}.count", stage.name()), count.load(Relaxed));
+            }
+            for counter in Counter::ALL {
+                values.insert(counter.name().to_owned(), self.counters[*counter as usize].load(Relaxed));
+            }
+        }
+        Totals { values }
+    }
+
+    /// Writes the spans in Chrome's trace format; nothing if the recorder does not trace.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write_trace(&self, path: &Path) -> Result<()> {
+        self.trace.as_ref().map_or(Ok(()), |trace| trace.write(path))
+    }
+}
+
+/// A stage that is open on this thread.
+#[must_use = "a stage ends when its guard is dropped"]
+#[derive(Debug)]
+pub struct StageGuard<'a> {
+    recorder: &'a Recorder,
+    stage: Stage,
+    entered: Option<Instant>,
+    /// Guards nest per thread, so they must not travel to another one.
+    thread_bound: PhantomData<*const ()>,
+}
+
+impl Drop for StageGuard<'_> {
+    fn drop(&mut self) {
+        let Some(entered) = self.entered else { return };
+        let now = Instant::now();
+        let own_ns = OPEN.with_borrow_mut(|open| {
+            let closed = open.pop().expect("every guard pushed its stage");
+            if let Some(outer) = open.last_mut() {
+                outer.resumed = now;
+            }
+            closed.spent_ns + elapsed_ns(closed.resumed, now)
+        });
+        self.recorder.stage_ns[self.stage as usize].fetch_add(own_ns, Relaxed);
+        self.recorder.stage_count[self.stage as usize].fetch_add(1, Relaxed);
+        if let Some(trace) = &self.recorder.trace {
+            trace.add(self.stage, entered, now);
+        }
+    }
+}
+
+/// Values of all stages and counters at one moment, by metric name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    values: BTreeMap<String, u64>,
+}
+
+impl Totals {
+    /// Returns what was added between `earlier` and this.
+    pub fn since(&self, earlier: &Self) -> BTreeMap<String, u64> {
+        self.values
+            .iter()
+            .map(|(name, value)| (name.clone(), value - earlier.values.get(name).copied().unwrap_or(0)))
+            .collect()
+    }
+
+    /// Returns one value, or zero if nothing of the name was recorded.
+    pub fn get(&self, name: &str) -> u64 {
+        self.values.get(name).copied().unwrap_or(0)
+    }
+}
+
+fn elapsed_ns(from: Instant, to: Instant) -> u64 {
+    u64::try_from(to.duration_since(from).as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(all(test, feature = "metrics"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_inner_stage_pauses_the_outer_one() {
+        let recorder = Recorder::default();
+        let begin = Instant::now();
+        {
+            let _outer = recorder.stage(Stage::Execution);
+            for _ in 0..3 {
+                let _inner = recorder.stage(Stage::ParquetRead);
+                std::hint::black_box((0..10_000).sum::<u64>());
+            }
+        }
+        let elapsed = elapsed_ns(begin, Instant::now());
+        let totals = recorder.totals();
+        let sum = totals.get("stage.execution.ns") + totals.get("stage.parquet_read.ns");
+        assert!(sum <= elapsed, "{sum} > {elapsed}: a span was counted twice");
+        assert_eq!(totals.get("stage.execution.count"), 1);
+        assert_eq!(totals.get("stage.parquet_read.count"), 3);
+    }
+
+    #[test]
+    fn since_takes_the_difference() {
+        let recorder = Recorder::default();
+        recorder.count(Counter::RowsRead, 5);
+        let before = recorder.totals();
+        recorder.count(Counter::RowsRead, 7);
+        assert_eq!(recorder.totals().since(&before)["rows_read"], 7);
+    }
+}

@@ -1,0 +1,336 @@
+//! Reading a table or series in time order, on the caller's thread.
+
+use std::sync::Arc;
+use std::vec;
+
+use arrow::array::{ArrayRef, RecordBatch, new_null_array};
+use arrow::compute::cast;
+use arrow::datatypes::{Schema, SchemaRef};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::statistics::Statistics;
+use scenarios::Stage;
+
+use super::chain::chains;
+use super::merge::Merge;
+use super::schema::{decode_schema, unite};
+use super::writer::time_values;
+use crate::error::{Error, Result};
+use crate::log::{Content, Snapshot, Version};
+use crate::metrics::{Counter, Recorder};
+use crate::tree::{EntryType, NodeId};
+
+/// Rows decoded at a time.
+const BATCH_ROWS: usize = 16_384;
+
+/// A half-open span of event times in microseconds; a missing end is open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TimeRange {
+    /// First time inside.
+    pub start_us: Option<i64>,
+    /// First time after.
+    pub end_us: Option<i64>,
+}
+
+impl TimeRange {
+    /// Tells whether a span with inclusive ends has a time inside.
+    pub fn touches(&self, first_us: i64, last_us: i64) -> bool {
+        self.start_us.is_none_or(|start| last_us >= start) && self.end_us.is_none_or(|end| first_us < end)
+    }
+
+    /// Tells whether everything is inside.
+    pub fn is_all(&self) -> bool {
+        self.start_us.is_none() && self.end_us.is_none()
+    }
+}
+
+/// A version of a series with its content.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    pub content: Content,
+    pub rows: u64,
+    /// First and last event time, inclusive; nothing for tables without a time column.
+    pub span: Option<(i64, i64)>,
+}
+
+/// A table or series of a snapshot.
+#[derive(Clone, Debug)]
+pub struct Series {
+    path: String,
+    schema: SchemaRef,
+    time: Option<usize>,
+    parts: Vec<Part>,
+    recorder: Arc<Recorder>,
+}
+
+impl Series {
+    /// Opens a table or series; reads the log only, no content.
+    ///
+    /// # Errors
+    /// If the node is of another type, or the log contradicts itself.
+    pub fn open(snapshot: &Snapshot, node: NodeId, path: &str) -> Result<Self> {
+        let recorder = Arc::clone(snapshot.recorder());
+        let entry_type = snapshot.tree().node(node).entry_type;
+        if !entry_type.is_queryable() {
+            let expected = EntryType::Series.name();
+            return Err(Error::WrongType { path: path.to_owned(), found: entry_type.name(), expected });
+        }
+        let contents = {
+            let _stage = recorder.stage(Stage::FileDiscovery);
+            snapshot.contents(node)?
+        };
+        let (schema, time) = {
+            let _stage = recorder.stage(Stage::SchemaDiscovery);
+            recorder.count(Counter::SchemasRead, 1);
+            let versions: Vec<&Version> = contents.iter().map(|(version, _)| *version).collect();
+            united(path, &versions)?
+        };
+        let parts = contents
+            .into_iter()
+            .map(|(version, content)| Part {
+                content,
+                rows: version.rows.unwrap_or(0),
+                span: version.first_us.zip(version.last_us),
+            })
+            .filter(|part| part.rows > 0)
+            .collect();
+        Ok(Self { path: path.to_owned(), schema, time, parts, recorder })
+    }
+
+    /// Returns the path by which it was opened.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Returns the columns of all versions together.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Returns the index of the time column; a table may have none.
+    pub fn time(&self) -> Option<usize> {
+        self.time
+    }
+
+    /// Returns the number of rows of all versions together.
+    pub fn rows(&self) -> u64 {
+        self.parts.iter().map(|part| part.rows).sum()
+    }
+
+    /// Returns the first and the last event time, both inclusive.
+    pub fn bounds(&self) -> Option<(i64, i64)> {
+        let spans = || self.parts.iter().filter_map(|part| part.span);
+        Some((spans().map(|span| span.0).min()?, spans().map(|span| span.1).max()?))
+    }
+
+    /// Reads the rows of a time range, sorted by time; all rows of a table without a time column.
+    ///
+    /// # Errors
+    /// If content is damaged.
+    pub fn batches(&self, range: TimeRange) -> Result<Batches> {
+        let parts: Vec<&Part> = self.parts_in(range);
+        let Some(time) = self.time else {
+            let parts: Vec<Part> = parts.into_iter().cloned().collect();
+            return Ok(Batches::One(Box::new(self.chain(parts, range))));
+        };
+        let mut inputs: Vec<Chain> = self
+            .chains_of(&parts)
+            .into_iter()
+            .map(|chain| self.chain(chain.into_iter().map(|index| parts[index].clone()).collect(), range))
+            .collect();
+        match inputs.len() {
+            0 => Ok(Batches::One(Box::new(self.chain(Vec::new(), range)))),
+            1 => Ok(Batches::One(Box::new(inputs.remove(0)))),
+            _ => Ok(Batches::Many(Box::new(Merge::new(inputs, time)?))),
+        }
+    }
+
+    /// Returns the versions that have rows in a range, oldest first.
+    pub(super) fn parts_in(&self, range: TimeRange) -> Vec<&Part> {
+        self.parts.iter().filter(|part| part.span.is_none_or(|(a, b)| range.touches(a, b))).collect()
+    }
+
+    /// Puts parts into chains of consecutive time; indices into `parts`.
+    pub(super) fn chains_of(&self, parts: &[&Part]) -> Vec<Vec<usize>> {
+        let spans: Vec<_> = parts.iter().map(|part| part.span.unwrap_or((i64::MIN, i64::MAX))).collect();
+        chains(&spans)
+    }
+
+    pub(crate) fn recorder(&self) -> &Arc<Recorder> {
+        &self.recorder
+    }
+
+    fn chain(&self, parts: Vec<Part>, range: TimeRange) -> Chain {
+        Chain {
+            schema: Arc::clone(&self.schema),
+            time: self.time.map(|time| (time, self.schema.field(time).name().clone())),
+            range,
+            recorder: Arc::clone(&self.recorder),
+            parts: parts.into_iter(),
+            open: None,
+        }
+    }
+}
+
+/// The rows of a series in time order.
+#[derive(Debug)]
+pub enum Batches {
+    /// Versions that follow each other.
+    One(Box<Chain>),
+    /// Versions that overlap.
+    Many(Box<Merge<Chain>>),
+}
+
+impl Iterator for Batches {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::One(chain) => chain.next(),
+            Self::Many(merge) => merge.next(),
+        }
+    }
+}
+
+/// Reads versions one after the other, in the united schema.
+pub struct Chain {
+    schema: SchemaRef,
+    time: Option<(usize, String)>,
+    range: TimeRange,
+    recorder: Arc<Recorder>,
+    parts: vec::IntoIter<Part>,
+    open: Option<ParquetRecordBatchReader>,
+}
+
+impl Chain {
+    fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        let recorder = Arc::clone(&self.recorder);
+        let _stage = recorder.stage(Stage::ParquetRead);
+        loop {
+            let Some(reader) = &mut self.open else {
+                let Some(part) = self.parts.next() else { return Ok(None) };
+                self.open = Some(self.open_part(&part)?);
+                continue;
+            };
+            match reader.next().transpose()? {
+                None => self.open = None,
+                Some(batch) => {
+                    recorder.count(Counter::RowsRead, batch.num_rows() as u64);
+                    let batch = self.within_range(adapt(&batch, &self.schema)?)?;
+                    if batch.num_rows() > 0 {
+                        return Ok(Some(batch));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Opens a version, and leaves out the row groups outside the range.
+    fn open_part(&self, part: &Part) -> Result<ParquetRecordBatchReader> {
+        self.recorder.count(Counter::FootersRead, 1);
+        let metadata = ArrowReaderMetadata::load(&part.content, ArrowReaderOptions::new())?;
+        let groups: Vec<usize> = metadata
+            .metadata()
+            .row_groups()
+            .iter()
+            .enumerate()
+            .filter(|(_, group)| self.group_touches(group))
+            .map(|(index, _)| index)
+            .collect();
+        self.recorder.count(Counter::RowGroupsRead, groups.len() as u64);
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(part.content.clone(), metadata);
+        Ok(builder.with_row_groups(groups).with_batch_size(BATCH_ROWS).build()?)
+    }
+
+    fn group_touches(&self, group: &RowGroupMetaData) -> bool {
+        let Some((_, name)) = &self.time else { return true };
+        let column = group.columns().iter().find(|column| column.column_path().string() == *name);
+        match column.and_then(|column| column.statistics()) {
+            Some(Statistics::Int64(stats)) => match (stats.min_opt(), stats.max_opt()) {
+                (Some(min), Some(max)) => self.range.touches(*min, *max),
+                _ => true,
+            },
+            _ => true,
+        }
+    }
+
+    fn within_range(&self, batch: RecordBatch) -> Result<RecordBatch> {
+        let Some((time, name)) = self.time.as_ref().filter(|_| !self.range.is_all()) else {
+            return Ok(batch);
+        };
+        let times = time_values(batch.column(*time)).ok_or_else(|| Error::Damaged {
+            place: format!("column '{name}'"),
+            detail: "it holds no times".to_owned(),
+        })?;
+        let from = self.range.start_us.map_or(0, |start| times.partition_point(|at| *at < start));
+        let to = self.range.end_us.map_or(times.len(), |end| times.partition_point(|at| *at < end));
+        Ok(batch.slice(from, to.saturating_sub(from)))
+    }
+}
+
+impl Iterator for Chain {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_batch().transpose()
+    }
+}
+
+impl std::fmt::Debug for Chain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Chain({} versions left)", self.parts.len())
+    }
+}
+
+/// Brings a version's batch into the united schema: by name, missing columns as nulls.
+fn adapt(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    if batch.schema_ref().fields() == schema.fields() {
+        return Ok(batch.clone());
+    }
+    let mut columns: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
+    for field in schema.fields() {
+        columns.push(match batch.column_by_name(field.name()) {
+            None => new_null_array(field.data_type(), batch.num_rows()),
+            Some(column) if column.data_type() == field.data_type() => Arc::clone(column),
+            Some(column) if column.null_count() == column.len() => {
+                new_null_array(field.data_type(), batch.num_rows())
+            }
+            Some(column) => cast(column, field.data_type())?,
+        });
+    }
+    Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
+}
+
+/// Unites the schemas of all versions; neighbours that share their bytes are decoded once.
+fn united(path: &str, versions: &[&Version]) -> Result<(SchemaRef, Option<usize>)> {
+    let damaged = |detail: String| Error::Damaged { place: path.to_owned(), detail };
+    let mut schema: Option<SchemaRef> = None;
+    let mut last: Option<&Arc<[u8]>> = None;
+    let mut time_column = None;
+    for version in versions {
+        let bytes = version
+            .schema
+            .as_ref()
+            .ok_or_else(|| damaged(format!("version {} has no schema", version.number)))?;
+        if last == Some(bytes) {
+            continue;
+        }
+        last = Some(bytes);
+        let next = decode_schema(bytes)?;
+        schema = Some(match schema {
+            None => next,
+            Some(before) => Arc::new(unite(&before, &next).map_err(|(column, a, b)| {
+                damaged(format!("column '{column}' is {a} in one version and {b} in another"))
+            })?),
+        });
+        time_column = version.time_column.as_ref().or(time_column);
+    }
+    let schema = schema.unwrap_or_else(|| Arc::new(Schema::empty()));
+    let time = match time_column {
+        None => None,
+        Some(name) => Some(schema.index_of(name).map_err(|_| damaged(format!("it has no column '{name}'")))?),
+    };
+    Ok((schema, time))
+}

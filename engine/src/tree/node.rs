@@ -1,0 +1,195 @@
+//! Nodes, and the tree they form.
+
+use std::collections::HashMap;
+
+use super::path::{PondPath, join};
+use crate::error::{Error, Result};
+
+/// A node's number: dense, in the order of creation.
+pub type NodeId = u64;
+
+/// The root's number.
+pub const ROOT: NodeId = 0;
+
+/// Links followed in a row before a path counts as a loop.
+pub const LINKS_MAX: usize = 40;
+
+/// What a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EntryType {
+    /// A directory.
+    Dir,
+    /// Bytes without further meaning.
+    Data,
+    /// A table: the last version counts.
+    Table,
+    /// A time series: all versions together count.
+    Series,
+    /// A symbolic link; its content is the path it leads to.
+    Symlink,
+    /// A node that is derived from others.
+    Dynamic,
+}
+
+impl EntryType {
+    /// Every type, with its name in the log and in listings.
+    const NAMES: [(Self, &'static str); 6] = [
+        (Self::Dir, "dir"),
+        (Self::Data, "data"),
+        (Self::Table, "table"),
+        (Self::Series, "series"),
+        (Self::Symlink, "symlink"),
+        (Self::Dynamic, "dynamic"),
+    ];
+
+    /// Returns the name used in the log and in listings.
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self as usize].1
+    }
+
+    /// Finds a type by its name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(_, known)| *known == name).map(|(entry_type, _)| *entry_type)
+    }
+
+    /// Tells whether the node holds rows.
+    pub fn is_queryable(self) -> bool {
+        matches!(self, Self::Table | Self::Series)
+    }
+}
+
+/// One node of the tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// The directory that holds it; the root holds itself.
+    pub parent: NodeId,
+    /// The name within that directory.
+    pub name: String,
+    /// What it is.
+    pub entry_type: EntryType,
+    /// Where a symbolic link leads.
+    pub target: Option<PondPath>,
+}
+
+/// All nodes of one snapshot.
+#[derive(Clone, Debug, Default)]
+pub struct Tree {
+    nodes: Vec<Node>,
+    /// For each node, its children sorted by name.
+    children: Vec<Vec<NodeId>>,
+}
+
+impl Tree {
+    /// Builds a tree from nodes in number order, the root first.
+    ///
+    /// # Errors
+    /// If a node's parent does not come before it or is no directory, or if a name is taken twice.
+    pub fn build(nodes: Vec<Node>) -> Result<Self, String> {
+        let mut children: Vec<Vec<NodeId>> = vec![Vec::new(); nodes.len()];
+        for (index, node) in nodes.iter().enumerate().skip(1) {
+            let parent = usize::try_from(node.parent).unwrap_or(usize::MAX);
+            if parent >= index || nodes[parent].entry_type != EntryType::Dir {
+                return Err(format!("node {index} has no directory as its parent"));
+            }
+            children[parent].push(index as NodeId);
+        }
+        for siblings in &mut children {
+            siblings.sort_unstable_by(|a, b| nodes[*a as usize].name.cmp(&nodes[*b as usize].name));
+            if siblings.windows(2).any(|pair| nodes[pair[0] as usize].name == nodes[pair[1] as usize].name) {
+                return Err("two nodes of one directory have the same name".to_owned());
+            }
+        }
+        Ok(Self { nodes, children })
+    }
+
+    /// Returns the number of nodes, the root included.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Tells whether there is not even a root.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// Returns a node.
+    ///
+    /// # Panics
+    /// If the number is not of this tree.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id as usize]
+    }
+
+    /// Returns the children of a directory in name order; none for other nodes.
+    pub fn children(&self, id: NodeId) -> &[NodeId] {
+        &self.children[id as usize]
+    }
+
+    /// Returns a child by its name, without resolving it if it is a link.
+    pub fn child(&self, id: NodeId, name: &str) -> Option<NodeId> {
+        let siblings = self.children(id);
+        let found = siblings.binary_search_by(|child| self.node(*child).name.as_str().cmp(name)).ok()?;
+        Some(siblings[found])
+    }
+
+    /// Returns a node's own path, through no link.
+    pub fn path_of(&self, id: NodeId) -> String {
+        if id == ROOT {
+            return "/".to_owned();
+        }
+        let node = self.node(id);
+        join(&self.path_of(node.parent), &node.name)
+    }
+
+    /// Finds the node at a path, following links; nothing if a component is missing or links loop.
+    pub fn resolve(&self, path: &PondPath) -> Option<NodeId> {
+        self.resolve_within(path, LINKS_MAX)
+    }
+
+    /// Finds the node at a path, or says what may have been meant.
+    ///
+    /// # Errors
+    /// If there is no such node.
+    pub fn lookup(&self, path: &PondPath) -> Result<NodeId> {
+        self.resolve(path).ok_or_else(|| Error::NotFound { path: path.to_string(), near: self.near(path) })
+    }
+
+    /// Follows a node if it is a link.
+    pub(super) fn follow(&self, id: NodeId, links_left: usize) -> Option<NodeId> {
+        match &self.node(id).target {
+            None => Some(id),
+            Some(target) if links_left > 0 => self.resolve_within(target, links_left - 1),
+            Some(_) => None,
+        }
+    }
+
+    fn resolve_within(&self, path: &PondPath, links_left: usize) -> Option<NodeId> {
+        let mut at = ROOT;
+        for component in path.components() {
+            at = self.follow(self.child(at, component)?, links_left)?;
+        }
+        Some(at)
+    }
+
+    /// Returns an existing path that looks like `path`, for error messages.
+    pub fn near(&self, path: &PondPath) -> Option<String> {
+        let mut at = ROOT;
+        for component in path.components() {
+            match self.child(at, component).and_then(|child| self.follow(child, LINKS_MAX)) {
+                Some(child) => at = child,
+                None => {
+                    let names = self.children(at).iter().map(|child| self.node(*child).name.as_str());
+                    let close = scenarios::nearest(component, names)?;
+                    return Some(join(&self.path_of(at), close));
+                }
+            }
+        }
+        None
+    }
+
+    /// Returns the numbers of the children by name, for building further nodes on top of this tree.
+    pub fn index(&self) -> HashMap<(NodeId, String), NodeId> {
+        let nodes = self.nodes.iter().enumerate().skip(1);
+        nodes.map(|(id, node)| ((node.parent, node.name.clone()), id as NodeId)).collect()
+    }
+}
