@@ -12,8 +12,6 @@ use std::io::{BufRead, Write};
 
 use scenarios::wire::{Event, PROTOCOL, Request};
 
-pub use digest::Canon;
-
 use crate::log::POND_FORMAT;
 
 /// Serves requests until the input ends.

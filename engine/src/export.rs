@@ -46,7 +46,7 @@ pub struct ExportOptions {
 ///
 /// # Errors
 /// If nothing matches, content is damaged, or files cannot be written; then `dir` is as it was before.
-pub fn export(
+pub(crate) fn export(
     snapshot: &Snapshot,
     options: &ExportOptions,
     progress: &(dyn Fn(u64, u64) + Sync),

@@ -24,7 +24,7 @@ use scenarios::Stage;
 use sorter::Sorter;
 
 pub use sink::Imported;
-pub use source::{Source, plan_sources};
+pub(crate) use source::{Source, plan_sources};
 pub use time::Ambiguous;
 
 use crate::error::{Error, Result};
@@ -97,7 +97,7 @@ pub type Progress<'a> = &'a (dyn Fn(u64) + Sync);
 ///
 /// # Errors
 /// If any file is bad; then the pond is as it was before.
-pub fn import(
+pub(crate) fn import(
     log: &Log,
     sources: &[Source],
     options: &ImportOptions,
@@ -137,7 +137,7 @@ pub struct NewSeries {
 ///
 /// # Errors
 /// If a path has another type, or the disk is full; then the pond is as it was before.
-pub fn write_series(log: &Log, series: impl Iterator<Item = NewSeries>) -> Result<u64> {
+pub(crate) fn write_series(log: &Log, series: impl Iterator<Item = NewSeries>) -> Result<u64> {
     let recorder = log.snapshot().recorder().clone();
     let layout = log.layout();
     let mut transaction = log.begin()?;

@@ -17,9 +17,10 @@ mod layout;
 mod snapshot;
 mod table;
 
-pub use commit::{NewVersion, Transaction};
-pub use content::{Content, ContentWriter, Digest, NewContent};
+pub(crate) use commit::{NewVersion, Transaction};
+pub(crate) use content::{Content, ContentWriter, Digest, NewContent};
 pub use entry::{CommitRecord, Version};
-pub use layout::{Layout, POND_FORMAT};
+pub(crate) use layout::Layout;
+pub use layout::POND_FORMAT;
 pub use snapshot::Snapshot;
-pub use table::Log;
+pub(crate) use table::Log;

@@ -51,7 +51,12 @@ pub struct Answer {
 ///
 /// # Errors
 /// If the query is wrong.
-pub fn query(series: Series, sql: &str, options: QueryOptions, runtime: &Arc<Runtime>) -> Result<Answer> {
+pub(crate) fn query(
+    series: Series,
+    sql: &str,
+    options: QueryOptions,
+    runtime: &Arc<Runtime>,
+) -> Result<Answer> {
     let recorder = Arc::clone(series.recorder());
     let context = {
         let _stage = recorder.stage(Stage::Session);

@@ -13,8 +13,8 @@ mod schema;
 mod writer;
 
 pub use calendar::{Unit, Units};
-pub use merge::Merge;
-pub use provider::SeriesTable;
+pub(crate) use merge::Merge;
+pub(crate) use provider::SeriesTable;
 pub use reader::{Batches, Series, TimeRange};
-pub use schema::{decode_schema, empty_field, encode_schema, unite};
-pub use writer::{SortedWriter, WrittenFacts, time_values};
+pub(crate) use schema::{decode_schema, empty_field, encode_schema, unite};
+pub(crate) use writer::{SortedWriter, time_values};

@@ -21,19 +21,19 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
 };
 
-pub use class::Class;
+pub(crate) use class::Class;
 
 use crate::metrics::{Counter, Recorder};
 
 /// The local file system from its root, counted.
-pub struct CountingStore {
+pub(crate) struct CountingStore {
     inner: LocalFileSystem,
     recorder: Arc<Recorder>,
 }
 
 impl CountingStore {
     /// Makes a store over the root of the local file system.
-    pub fn new(recorder: Arc<Recorder>) -> Self {
+    pub(crate) fn new(recorder: Arc<Recorder>) -> Self {
         Self { inner: LocalFileSystem::new(), recorder }
     }
 

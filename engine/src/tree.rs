@@ -2,14 +2,15 @@
 //!
 //! A [`Tree`] is built from one log snapshot and never changes. Node numbers are dense and given in the
 //! order of creation, so a node's number is its index. Symbolic links are resolved on the way, at most
-//! [`LINKS_MAX`] in a row; a link that leads nowhere matches nothing.
+//! [`node::LINKS_MAX`] in a row; a link that leads nowhere matches nothing.
 
 mod node;
 mod path;
 mod pattern;
 mod walk;
 
-pub use node::{EntryType, LINKS_MAX, Node, NodeId, ROOT, Tree};
+pub(crate) use node::ROOT;
+pub use node::{EntryType, Node, NodeId, Tree};
 pub use path::PondPath;
 pub use pattern::Pattern;
 pub use walk::{Match, Walked};

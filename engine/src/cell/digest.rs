@@ -16,7 +16,7 @@ const DIGEST_DIGITS: usize = 16;
 
 /// Hashes rows, or texts, in canonical form.
 #[derive(Debug)]
-pub struct Canon {
+pub(crate) struct Canon {
     whole: blake3::Hasher,
     columns: Vec<(blake3::Hasher, blake3::Hasher)>,
     round: bool,
@@ -25,12 +25,12 @@ pub struct Canon {
 
 impl Canon {
     /// Begins a digest; `round` makes floats count to nine significant digits.
-    pub fn new(round: bool) -> Self {
+    pub(crate) fn new(round: bool) -> Self {
         Self { whole: blake3::Hasher::new(), columns: Vec::new(), round, rows: 0 }
     }
 
     /// Adds a text, such as a path.
-    pub fn text(&mut self, text: &str) {
+    pub(crate) fn text(&mut self, text: &str) {
         self.whole.update(&(text.len() as u64).to_le_bytes());
         self.whole.update(text.as_bytes());
     }
@@ -39,7 +39,7 @@ impl Canon {
     ///
     /// # Errors
     /// If a batch cannot be read.
-    pub fn table(
+    pub(crate) fn table(
         &mut self,
         schema: &SchemaRef,
         batches: impl Iterator<Item = Result<RecordBatch>>,
@@ -63,12 +63,12 @@ impl Canon {
     }
 
     /// Counts rows that are not of a table, such as matches.
-    pub fn count(&mut self, rows: u64) {
+    pub(crate) fn count(&mut self, rows: u64) {
         self.rows += rows;
     }
 
     /// Ends the digest.
-    pub fn answer(self) -> Answer {
+    pub(crate) fn answer(self) -> Answer {
         let digest = self.whole.finalize().to_hex();
         Answer { rows: self.rows, digest: digest[..DIGEST_DIGITS].to_owned() }
     }
@@ -105,5 +105,56 @@ impl Canon {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{Float64Array, StringArray, TimestampMicrosecondArray};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn answer(batches: &[RecordBatch], round: bool) -> Answer {
+        let mut canon = Canon::new(round);
+        canon.table(&batches[0].schema(), batches.iter().cloned().map(Ok)).unwrap();
+        canon.answer()
+    }
+
+    proptest! {
+        #[test]
+        fn digests_do_not_depend_on_batches(
+            rows in prop::collection::vec((any::<i64>(), prop::option::of(any::<f64>()), prop::option::of("[a-c]{0,3}")), 1..40),
+            cut in 1usize..40,
+            round in any::<bool>(),
+        ) {
+            let times: ArrayRef = Arc::new(TimestampMicrosecondArray::from_iter_values(rows.iter().map(|row| row.0)));
+            let floats: ArrayRef = Arc::new(rows.iter().map(|row| row.1).collect::<Float64Array>());
+            let texts: ArrayRef = Arc::new(rows.iter().map(|row| row.2.clone()).collect::<StringArray>());
+            let batch = RecordBatch::try_from_iter([("t", times), ("f", floats), ("s", texts)]).unwrap();
+            let part = |from: usize| batch.slice(from, cut.min(batch.num_rows() - from));
+            let parts: Vec<RecordBatch> = (0..batch.num_rows()).step_by(cut).map(part).collect();
+            prop_assert_eq!(answer(&[batch], round), answer(&parts, round));
+        }
+    }
+
+    #[test]
+    fn digests_tell_different_rows_apart() {
+        let texts = |values: Vec<Option<&str>>| {
+            let column: ArrayRef = Arc::new(StringArray::from(values));
+            answer(&[RecordBatch::try_from_iter([("s", column)]).unwrap()], false)
+        };
+        let one = texts(vec![Some("ab"), Some("c"), None]);
+        assert_ne!(one, texts(vec![Some("a"), Some("bc"), None]));
+        assert_ne!(one, texts(vec![Some("ab"), None, Some("c")]));
+        assert_ne!(one, texts(vec![Some("ab"), Some("c"), Some("")]));
+        let floats = |value: f64, round| {
+            let column: ArrayRef = Arc::new(Float64Array::from(vec![value]));
+            answer(&[RecordBatch::try_from_iter([("f", column)]).unwrap()], round)
+        };
+        assert_eq!(floats(0.1 + 0.2, true), floats(0.3, true));
+        assert_ne!(floats(0.1 + 0.2, false), floats(0.3, false));
     }
 }

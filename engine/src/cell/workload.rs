@@ -64,7 +64,7 @@ struct Task<'a> {
 /// What a measured operation leaves for the check of its answer.
 enum Outcome {
     Nodes(Vec<String>),
-    Table(Canon),
+    Table(Box<Canon>),
     Exported(Manifest),
     Imported,
 }
@@ -138,7 +138,7 @@ impl Task<'_> {
         let answer = pond.query(&listed.path, &sql, options)?;
         let mut canon = Canon::new(true);
         canon.table(&answer.schema(), answer)?;
-        Ok(Outcome::Table(canon))
+        Ok(Outcome::Table(Box::new(canon)))
     }
 
     /// Checks what the operation did, by reading back what it wrote.

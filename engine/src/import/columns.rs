@@ -24,7 +24,11 @@ pub(super) enum Refusal {
 /// Builds one column of a CSV file.
 #[derive(Debug)]
 pub(super) enum Builder {
-    Time { values: Vec<i64>, shape: Option<Shape>, rule: TimeRule },
+    Time {
+        values: Vec<i64>,
+        shape: Option<Shape>,
+        rule: TimeRule,
+    },
     /// No value was seen, so none may come.
     Empty(Float64Builder),
     Bool(BooleanBuilder),

@@ -208,7 +208,11 @@ impl Context<'_> {
         let mut seen = HashSet::new();
         for (index, name) in record.iter().enumerate() {
             let name = std::str::from_utf8(name).map_err(|_| {
-                Error::line(self.file, 1, format!("the name of column {} is not UTF-8; convert the file", index + 1))
+                Error::line(
+                    self.file,
+                    1,
+                    format!("the name of column {} is not UTF-8; convert the file", index + 1),
+                )
             })?;
             if name.is_empty() {
                 let message = format!("column {} has no name; give it one in the header", index + 1);

@@ -130,10 +130,12 @@ pub(super) fn find_time(columns: &[Column]) -> Result<usize, String> {
     match candidates[..] {
         [only] => Ok(only),
         [] => Err(no_time(columns)),
-        _ => ["timestamp", "time", "datetime"].into_iter().find_map(named).or_else(written).ok_or_else(|| {
-            let names: Vec<&str> = candidates.iter().map(|index| columns[*index].name.as_str()).collect();
-            format!("several columns hold times ({}); choose one with --time", names.join(", "))
-        }),
+        _ => {
+            ["timestamp", "time", "datetime"].into_iter().find_map(named).or_else(written).ok_or_else(|| {
+                let names: Vec<&str> = candidates.iter().map(|index| columns[*index].name.as_str()).collect();
+                format!("several columns hold times ({}); choose one with --time", names.join(", "))
+            })
+        }
     }
 }
 
@@ -223,7 +225,7 @@ mod tests {
         let number = column("id", &["1", "2"]);
         let when = column("when", &["2024-01-01 00:00", "2024-01-02 00:00"]);
         check(&[number.clone(), when.clone()], Ok(1));
-        check(&[number.clone()], Err("--as table"));
+        check(std::slice::from_ref(&number), Err("--as table"));
         check(&[when.clone(), column("until", &["2024-01-01 00:00"])], Err("when, until"));
         check(&[when, column("timestamp", &["2024-01-01 00:00"])], Ok(1));
         check(&[column("ts", &["1500000000", "1500000060"])], Ok(0));

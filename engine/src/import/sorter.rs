@@ -99,7 +99,7 @@ impl Sorter {
             inputs.push(Run::Disk(Box::new(StreamReader::try_new(BufReader::new(run), None)?)));
         }
         inputs.push(held);
-        Ok(Sorted::Many(Box::new(Merge::new(inputs, time)?)))
+        Ok(Sorted::Many(Box::new(Merge::new(inputs, time, |_, position| position)?)))
     }
 
     /// Takes what is held, sorted.

@@ -14,13 +14,11 @@ pub(super) enum Kind {
 
 /// A file and the path it becomes.
 #[derive(Clone, Debug)]
-pub struct Source {
+pub(crate) struct Source {
     /// The file.
     pub file: PathBuf,
     /// The path in the pond: of the file, or of the folder of a split file's series.
     pub path: PondPath,
-    /// The file's size in bytes.
-    pub bytes: u64,
     /// Table or series, by the path's ending.
     pub entry_type: EntryType,
     pub(super) kind: Kind,
@@ -33,7 +31,12 @@ pub struct Source {
 ///
 /// # Errors
 /// If an argument names nothing, a file has an unknown ending, or two files would get one path.
-pub fn plan_sources(tree: &Tree, arguments: &[PathBuf], target: &str, split: bool) -> Result<Vec<Source>> {
+pub(crate) fn plan_sources(
+    tree: &Tree,
+    arguments: &[PathBuf],
+    target: &str,
+    split: bool,
+) -> Result<Vec<Source>> {
     let path = PondPath::parse(target)?;
     let node = tree.resolve(&path);
     let is_dir = node.is_some_and(|node| tree.node(node).entry_type == EntryType::Dir);
@@ -46,13 +49,7 @@ pub fn plan_sources(tree: &Tree, arguments: &[PathBuf], target: &str, split: boo
     let mut sources: Vec<Source> = Vec::new();
     for (file, relative) in found {
         let kind = kind_of(&file)?;
-        let path = if direct {
-            path.clone()
-        } else if split {
-            path.clone()
-        } else {
-            below(&path, &relative, &file)?
-        };
+        let path = if direct || split { path.clone() } else { below(&path, &relative, &file)? };
         if !split && let Some(other) = sources.iter().find(|other| other.path == path) {
             let other = other.file.display();
             return Err(Error::input(
@@ -60,9 +57,8 @@ pub fn plan_sources(tree: &Tree, arguments: &[PathBuf], target: &str, split: boo
                 format!("it would become {path}, as {other} would; import them one by one"),
             ));
         }
-        let bytes = std::fs::metadata(&file).map_err(Error::io("read", &file))?.len();
         let entry_type = if path.as_str().ends_with(".table") { EntryType::Table } else { EntryType::Series };
-        sources.push(Source { file, path, bytes, entry_type, kind });
+        sources.push(Source { file, path, entry_type, kind });
     }
     Ok(sources)
 }
@@ -92,7 +88,7 @@ fn expand(argument: &Path, found: &mut Vec<(PathBuf, PathBuf)>) -> Result<()> {
     for path in matches {
         let path = path.map_err(|error| {
             let place = error.path().to_owned();
-            Error::io("read", &place)(error.into_error())
+            Error::io("read", &place)(error.into())
         })?;
         expand(&path, found)?;
     }

@@ -110,7 +110,9 @@ impl TimeRule {
         let found = Shape::Epoch(scale_of(number));
         if found != expected && number != 0 {
             let (found, expected) = (found.name(), expected.name());
-            return Err(format!("'{number}' looks like {found}, the times before it are {expected}; correct it"));
+            return Err(format!(
+                "'{number}' looks like {found}, the times before it are {expected}; correct it"
+            ));
         }
         let Shape::Epoch(scale) = expected else { unreachable!("only epoch times are counts") };
         self.epoch(number, scale)

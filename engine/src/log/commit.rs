@@ -31,7 +31,7 @@ const PART_BYTES: usize = 8 * 1024 * 1024;
 
 /// Facts about a new version of a table or series.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NewVersion {
+pub(crate) struct NewVersion {
     /// Rows, if it holds rows.
     pub rows: Option<u64>,
     /// First event time, inclusive, in microseconds since the epoch.
@@ -46,12 +46,15 @@ pub struct NewVersion {
     pub attributes: Option<String>,
 }
 
+/// The schema of a version, as an IPC message, and its time column.
+pub(crate) type Columns = (Arc<[u8]>, Option<String>);
+
 /// Changes that will be committed together, or not at all.
 ///
 /// It holds the writer's lock of the pond. Dropped without [`Transaction::commit`], it leaves the pond
 /// as it was.
 #[derive(Debug)]
-pub struct Transaction<'a> {
+pub(crate) struct Transaction<'a> {
     log: &'a Log,
     _lock: File,
     base: Arc<Snapshot>,
@@ -62,7 +65,7 @@ pub struct Transaction<'a> {
     /// Versions added by this transaction, by node.
     added: HashMap<NodeId, u64>,
     /// Schemas and time columns of those versions.
-    added_schemas: HashMap<NodeId, Vec<(Arc<[u8]>, Option<String>)>>,
+    added_schemas: HashMap<NodeId, Vec<Columns>>,
     next_node: NodeId,
     entries: Vec<Entry>,
     inline_bytes: usize,
@@ -77,7 +80,7 @@ impl Log {
     ///
     /// # Errors
     /// If another writer does not end, or the log cannot be read.
-    pub fn begin(&self) -> Result<Transaction<'_>> {
+    pub(crate) fn begin(&self) -> Result<Transaction<'_>> {
         let _stage = self.recorder.stage(Stage::Transaction);
         let lock = self.layout.lock()?;
         let base = self.refresh()?;
@@ -110,16 +113,11 @@ impl Log {
 }
 
 impl Transaction<'_> {
-    /// Returns the number of this transaction.
-    pub fn txn(&self) -> u64 {
-        self.txn
-    }
-
     /// Finds a directory, or makes it with all its parents.
     ///
     /// # Errors
     /// If a component exists and is no directory.
-    pub fn ensure_dir(&mut self, path: &PondPath) -> Result<NodeId> {
+    pub(crate) fn ensure_dir(&mut self, path: &PondPath) -> Result<NodeId> {
         let mut at = ROOT;
         let mut walked = PondPath::root();
         for component in path.components() {
@@ -139,7 +137,7 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// If the path exists with another type, or content cannot be moved into the pond.
-    pub fn put(
+    pub(crate) fn put(
         &mut self,
         path: &PondPath,
         entry_type: EntryType,
@@ -196,7 +194,7 @@ impl Transaction<'_> {
 
     /// Returns the schemas and time columns of a file's versions, before and within this transaction,
     /// oldest first; one that neighbours share is given once.
-    pub fn schemas(&self, path: &PondPath) -> Vec<(Arc<[u8]>, Option<String>)> {
+    pub(crate) fn schemas(&self, path: &PondPath) -> Vec<Columns> {
         let mut node = ROOT;
         for component in path.components() {
             match self.find(node, component) {
@@ -204,7 +202,7 @@ impl Transaction<'_> {
                 None => return Vec::new(),
             }
         }
-        let mut schemas: Vec<(Arc<[u8]>, Option<String>)> = Vec::new();
+        let mut schemas: Vec<Columns> = Vec::new();
         if (node as usize) < self.base.tree().len() {
             for version in self.base.versions(node) {
                 let Some(schema) = &version.schema else { continue };
@@ -221,7 +219,7 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// If the path exists already.
-    pub fn link(&mut self, path: &PondPath, target: &PondPath) -> Result<()> {
+    pub(crate) fn link(&mut self, path: &PondPath, target: &PondPath) -> Result<()> {
         let (parent, name) = split(path)?;
         let parent = self.ensure_dir(&parent)?;
         if let Some(node) = self.find(parent, name) {
@@ -238,7 +236,7 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// If the log cannot be written; then the pond is as it was before.
-    pub fn commit(mut self, operation: &str, details: &serde_json::Value) -> Result<u64> {
+    pub(crate) fn commit(mut self, operation: &str, details: &serde_json::Value) -> Result<u64> {
         let recorder = Arc::clone(&self.log.recorder);
         let _stage = recorder.stage(Stage::Transaction);
         let mut record = entry(None, ROOT, ROOT, operation, Version { txn: self.txn, ..Version::default() });

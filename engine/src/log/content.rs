@@ -218,7 +218,7 @@ impl Read for ContentReader {
 }
 
 /// Takes bytes that are about to become content: in memory while small, then in a file aside.
-pub struct ContentWriter {
+pub(crate) struct ContentWriter {
     buffer: Vec<u8>,
     file: Option<NamedTempFile>,
     folder: PathBuf,
@@ -235,7 +235,7 @@ const BUFFER_BYTES: usize = 1024 * 1024;
 
 impl ContentWriter {
     /// Begins new content of a pond.
-    pub fn new(layout: &Layout) -> Self {
+    pub(crate) fn new(layout: &Layout) -> Self {
         Self {
             buffer: Vec::new(),
             file: None,
@@ -253,7 +253,7 @@ impl ContentWriter {
     ///
     /// # Errors
     /// If the bytes cannot be written.
-    pub fn finish(mut self) -> Result<NewContent> {
+    pub(crate) fn finish(mut self) -> Result<NewContent> {
         let folder = self.folder.clone();
         let failed = |source| Error::Io { action: "write content to", path: folder, source };
         if self.size > self.inline_bytes_max {
@@ -328,7 +328,7 @@ impl fmt::Debug for ContentWriter {
 
 /// Content that was written but belongs to no pond yet; dropped, it is gone.
 #[derive(Debug)]
-pub struct NewContent {
+pub(crate) struct NewContent {
     /// Size in bytes.
     pub size: u64,
     /// Digest of the whole.
@@ -341,12 +341,4 @@ pub struct NewContent {
 pub(super) enum Body {
     Inline(Vec<u8>),
     File(NamedTempFile),
-}
-
-impl NewContent {
-    /// Makes content of a few bytes.
-    pub fn inline(bytes: Vec<u8>) -> Self {
-        let digest = Digest(*blake3::hash(&bytes).as_bytes());
-        Self { size: bytes.len() as u64, digest, chunks: Vec::new(), body: Body::Inline(bytes) }
-    }
 }

@@ -29,8 +29,11 @@ const LOG_RETENTION: &str = "interval 60 seconds";
 /// How long the log remembers entry files that were folded away.
 const TOMBSTONE_RETENTION: &str = "interval 1 hours";
 
+/// Entry files of a version, by their name.
+type LoadedFiles = BTreeMap<String, Arc<Loaded>>;
+
 /// The log of one pond.
-pub struct Log {
+pub(crate) struct Log {
     pub(super) layout: Layout,
     pub(super) recorder: Arc<Recorder>,
     pub(super) runtime: Arc<Runtime>,
@@ -42,7 +45,7 @@ pub struct Log {
 pub(super) struct State {
     pub table: DeltaTable,
     /// Entry files of the table's version, by their name.
-    pub loaded: BTreeMap<String, Arc<Loaded>>,
+    pub loaded: LoadedFiles,
     pub snapshot: Arc<Snapshot>,
 }
 
@@ -51,7 +54,7 @@ impl Log {
     ///
     /// # Errors
     /// If the folder cannot be written.
-    pub fn create(layout: Layout, recorder: Arc<Recorder>, runtime: Arc<Runtime>) -> Result<Self> {
+    pub(crate) fn create(layout: Layout, recorder: Arc<Recorder>, runtime: Arc<Runtime>) -> Result<Self> {
         let store = Arc::new(CountingStore::new(Arc::clone(&recorder)));
         let lock = layout.lock()?;
         let table = {
@@ -68,7 +71,7 @@ impl Log {
     ///
     /// # Errors
     /// If the log cannot be read.
-    pub fn open(layout: Layout, recorder: Arc<Recorder>, runtime: Arc<Runtime>) -> Result<Self> {
+    pub(crate) fn open(layout: Layout, recorder: Arc<Recorder>, runtime: Arc<Runtime>) -> Result<Self> {
         let store = Arc::new(CountingStore::new(Arc::clone(&recorder)));
         let table = {
             let _stage = recorder.stage(Stage::Transaction);
@@ -80,7 +83,7 @@ impl Log {
     }
 
     /// Returns the snapshot of the newest version that this handle knows.
-    pub fn snapshot(&self) -> Arc<Snapshot> {
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.state().snapshot)
     }
 
@@ -88,7 +91,7 @@ impl Log {
     ///
     /// # Errors
     /// If the log cannot be read.
-    pub fn refresh(&self) -> Result<Arc<Snapshot>> {
+    pub(crate) fn refresh(&self) -> Result<Arc<Snapshot>> {
         let mut state = self.state();
         let before = state.table.version();
         {
@@ -102,12 +105,12 @@ impl Log {
     }
 
     /// Returns the layout of the pond.
-    pub fn layout(&self) -> &Layout {
+    pub(crate) fn layout(&self) -> &Layout {
         &self.layout
     }
 
     /// Returns the version of the Delta table, which also counts maintenance.
-    pub fn delta_version(&self) -> u64 {
+    pub(crate) fn delta_version(&self) -> u64 {
         self.state().table.version().unwrap_or(0)
     }
 
@@ -134,8 +137,8 @@ fn load(
     layout: &Layout,
     recorder: &Arc<Recorder>,
     table: &DeltaTable,
-    known: &BTreeMap<String, Arc<Loaded>>,
-) -> Result<(BTreeMap<String, Arc<Loaded>>, Arc<Snapshot>)> {
+    known: &LoadedFiles,
+) -> Result<(LoadedFiles, Arc<Snapshot>)> {
     let mut loaded = BTreeMap::new();
     {
         let _stage = recorder.stage(Stage::Transaction);

@@ -1,6 +1,6 @@
 //! Merging sorted inputs into one sorted stream of batches.
 //!
-//! Rows are ordered by time, then by the rank of their input. A run of rows from one input is passed on as a
+//! Rows are ordered by time, then by the rank of their batch. A run of rows from one input is passed on as a
 //! slice without copying; short runs are gathered.
 
 use std::cmp::Reverse;
@@ -18,38 +18,46 @@ const OUTPUT_ROWS: usize = 8192;
 /// Runs of this length and more are passed on as they are.
 const RUN_ROWS: usize = 512;
 
-/// An input: ranked, sorted by time.
+/// An input, sorted by time.
 struct Cursor<I> {
     input: I,
     batch: RecordBatch,
+    /// Rank of the batch among those of other inputs.
+    rank: usize,
     at: usize,
 }
 
 /// Merges sorted inputs that have the same schema.
 pub struct Merge<I> {
     cursors: Vec<Option<Cursor<I>>>,
-    /// Next time and rank of every input that has rows left.
-    heap: BinaryHeap<Reverse<(i64, usize)>>,
+    /// Next time, rank and position of every input that has rows left.
+    heap: BinaryHeap<Reverse<(i64, usize, usize)>>,
     time: usize,
+    rank: fn(&I, usize) -> usize,
     /// A run to pass on once what was gathered before it is out.
     passed: Option<RecordBatch>,
 }
 
 impl<I: Iterator<Item = Result<RecordBatch>>> Merge<I> {
-    /// Begins a merge; inputs are ranked by their position, `time` is the index of the time column.
+    /// Begins a merge; `time` is the index of the time column.
+    ///
+    /// `rank` is asked after each batch of an input, which it gets with the input's position. Batches of
+    /// different inputs must differ in rank.
     ///
     /// # Errors
     /// If an input fails.
-    pub fn new(inputs: Vec<I>, time: usize) -> Result<Self> {
-        let mut merge = Self { cursors: Vec::new(), heap: BinaryHeap::new(), time, passed: None };
-        for (rank, input) in inputs.into_iter().enumerate() {
+    pub fn new(inputs: Vec<I>, time: usize, rank: fn(&I, usize) -> usize) -> Result<Self> {
+        let mut merge = Self { cursors: Vec::new(), heap: BinaryHeap::new(), time, rank, passed: None };
+        for (position, input) in inputs.into_iter().enumerate() {
             let mut cursor = Cursor {
                 input,
                 batch: RecordBatch::new_empty(arrow::datatypes::Schema::empty().into()),
+                rank: 0,
                 at: 0,
             };
             if cursor.advance()? {
-                merge.heap.push(Reverse((cursor.time_at(time)?, rank)));
+                cursor.rank = rank(&cursor.input, position);
+                merge.heap.push(Reverse((cursor.time_at(time)?, cursor.rank, position)));
                 merge.cursors.push(Some(cursor));
             } else {
                 merge.cursors.push(None);
@@ -60,9 +68,9 @@ impl<I: Iterator<Item = Result<RecordBatch>>> Merge<I> {
 
     /// Takes the longest run that the least input can give; returns it as a slice.
     fn take_run(&mut self) -> Result<Option<RecordBatch>> {
-        let Some(Reverse((_, rank))) = self.heap.pop() else { return Ok(None) };
-        let limit = self.heap.peek().map(|Reverse(next)| *next);
-        let cursor = self.cursors[rank].as_mut().expect("a ranked input has rows left");
+        let Some(Reverse((_, rank, position))) = self.heap.pop() else { return Ok(None) };
+        let limit = self.heap.peek().map(|Reverse((time, rank, _))| (*time, *rank));
+        let cursor = self.cursors[position].as_mut().expect("a ranked input has rows left");
         let column = cursor.batch.column(self.time).clone();
         let times = time_values(&column).ok_or_else(no_time)?;
         let rest = &times[cursor.at..];
@@ -73,11 +81,13 @@ impl<I: Iterator<Item = Result<RecordBatch>>> Merge<I> {
         };
         let run = cursor.batch.slice(cursor.at, length);
         cursor.at += length;
-        if cursor.at < times.len() || cursor.advance()? {
+        let more = cursor.at < times.len() || cursor.advance()?;
+        if more {
+            cursor.rank = (self.rank)(&cursor.input, position);
             let next = cursor.time_at(self.time)?;
-            self.heap.push(Reverse((next, rank)));
+            self.heap.push(Reverse((next, cursor.rank, position)));
         } else {
-            self.cursors[rank] = None;
+            self.cursors[position] = None;
         }
         Ok(Some(run))
     }
@@ -179,7 +189,7 @@ mod tests {
                 })
                 .collect();
             let mut found = Vec::new();
-            for merged in Merge::new(sources, 0).unwrap() {
+            for merged in Merge::new(sources, 0, |_, position| position).unwrap() {
                 let merged = merged.unwrap();
                 let times = time_values(merged.column(0)).unwrap();
                 let ranks = merged.column(1).as_primitive::<Int64Type>();

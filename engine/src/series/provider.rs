@@ -43,13 +43,13 @@ const STORE_URL: &str = "pond://content/";
 
 /// A table or series for the planner.
 #[derive(Debug)]
-pub struct SeriesTable {
+pub(crate) struct SeriesTable {
     series: Series,
 }
 
 impl SeriesTable {
     /// Makes a table of a series.
-    pub fn new(series: Series) -> Self {
+    pub(crate) fn new(series: Series) -> Self {
         let recorder = Arc::clone(series.recorder());
         let _stage = recorder.stage(Stage::ProviderCreation);
         recorder.count(Counter::ProvidersBuilt, 1);

@@ -50,6 +50,8 @@ impl TimeRange {
 #[derive(Clone, Debug)]
 pub(super) struct Part {
     pub content: Content,
+    /// Its place among the versions; rows of equal time come in this order.
+    pub place: usize,
     pub rows: u64,
     /// First and last event time, inclusive; nothing for tables without a time column.
     pub span: Option<(i64, i64)>,
@@ -89,8 +91,10 @@ impl Series {
         };
         let parts = contents
             .into_iter()
-            .map(|(version, content)| Part {
+            .enumerate()
+            .map(|(place, (version, content))| Part {
                 content,
+                place,
                 rows: version.rows.unwrap_or(0),
                 span: version.first_us.zip(version.last_us),
             })
@@ -143,7 +147,7 @@ impl Series {
         match inputs.len() {
             0 => Ok(Batches::One(Box::new(self.chain(Vec::new(), range)))),
             1 => Ok(Batches::One(Box::new(inputs.remove(0)))),
-            _ => Ok(Batches::Many(Box::new(Merge::new(inputs, time)?))),
+            _ => Ok(Batches::Many(Box::new(Merge::new(inputs, time, |chain, _| chain.place)?))),
         }
     }
 
@@ -169,6 +173,7 @@ impl Series {
             range,
             recorder: Arc::clone(&self.recorder),
             parts: parts.into_iter(),
+            place: 0,
             open: None,
         }
     }
@@ -201,6 +206,8 @@ pub struct Chain {
     range: TimeRange,
     recorder: Arc<Recorder>,
     parts: vec::IntoIter<Part>,
+    /// The place of the version that is open.
+    place: usize,
     open: Option<ParquetRecordBatchReader>,
 }
 
@@ -211,6 +218,7 @@ impl Chain {
         loop {
             let Some(reader) = &mut self.open else {
                 let Some(part) = self.parts.next() else { return Ok(None) };
+                self.place = part.place;
                 self.open = Some(self.open_part(&part)?);
                 continue;
             };

@@ -2,22 +2,17 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 
 use crate::error::Result;
 
-/// Returns the type that event times are stored as.
-pub(super) fn time_type() -> DataType {
-    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
-}
-
 /// Marks a column that has no value in its version, and so no type of its own.
 const EMPTY: &str = "pondmark.empty";
 
 /// Makes a column without values; stored as floats, united with anything.
-pub fn empty_field(name: &str) -> Field {
+pub(crate) fn empty_field(name: &str) -> Field {
     let mark = [(EMPTY.to_owned(), "true".to_owned())];
     Field::new(name, DataType::Float64, true).with_metadata(mark.into())
 }
@@ -26,7 +21,7 @@ pub fn empty_field(name: &str) -> Field {
 ///
 /// # Errors
 /// If the schema has a type that the format does not know.
-pub fn encode_schema(schema: &Schema) -> Result<Arc<[u8]>> {
+pub(crate) fn encode_schema(schema: &Schema) -> Result<Arc<[u8]>> {
     let mut writer = StreamWriter::try_new(Vec::new(), schema)?;
     writer.finish()?;
     Ok(Arc::from(writer.into_inner()?))
@@ -36,7 +31,7 @@ pub fn encode_schema(schema: &Schema) -> Result<Arc<[u8]>> {
 ///
 /// # Errors
 /// If the bytes are something else.
-pub fn decode_schema(bytes: &[u8]) -> Result<SchemaRef> {
+pub(crate) fn decode_schema(bytes: &[u8]) -> Result<SchemaRef> {
     Ok(StreamReader::try_new(bytes, None)?.schema())
 }
 
@@ -46,7 +41,7 @@ pub fn decode_schema(bytes: &[u8]) -> Result<SchemaRef> {
 ///
 /// # Errors
 /// Names the column whose types do not meet, with both types.
-pub fn unite(first: &Schema, second: &Schema) -> Result<Schema, (String, DataType, DataType)> {
+pub(crate) fn unite(first: &Schema, second: &Schema) -> Result<Schema, (String, DataType, DataType)> {
     let mut fields: Vec<Field> = Vec::with_capacity(first.fields().len());
     for field in first.fields() {
         fields.push(match second.field_with_name(field.name()) {
@@ -91,7 +86,13 @@ fn meet(a: &DataType, b: &DataType) -> Option<DataType> {
 
 #[cfg(test)]
 mod tests {
+    use arrow::datatypes::TimeUnit;
+
     use super::*;
+
+    fn time_type() -> DataType {
+        DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+    }
 
     fn schema(fields: &[(&str, DataType, bool)]) -> Schema {
         Schema::new(fields.iter().map(|(n, t, null)| Field::new(*n, t.clone(), *null)).collect::<Vec<_>>())

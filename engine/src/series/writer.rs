@@ -6,7 +6,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, TimestampMicrosecondArray};
+use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Float64Type, Schema, SchemaRef, TimestampMicrosecondType};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -29,7 +29,7 @@ const ZSTD_LEVEL: i32 = 1;
 
 /// What was written.
 #[derive(Debug)]
-pub struct WrittenFacts {
+pub(crate) struct WrittenFacts {
     /// Rows.
     pub rows: u64,
     /// First event time in microseconds, if there is a time column and a row.
@@ -41,7 +41,7 @@ pub struct WrittenFacts {
 }
 
 /// Writes batches that are sorted by a time column, or batches without one.
-pub struct SortedWriter<W: Write + Send> {
+pub(crate) struct SortedWriter<W: Write + Send> {
     schema: SchemaRef,
     /// Index of the time column.
     time: Option<usize>,
@@ -58,7 +58,7 @@ pub struct SortedWriter<W: Write + Send> {
 
 impl<W: Write + Send> SortedWriter<W> {
     /// Begins a file; `time` is the index of the time column.
-    pub fn new(sink: W, schema: SchemaRef, time: Option<usize>) -> Self {
+    pub(crate) fn new(sink: W, schema: SchemaRef, time: Option<usize>) -> Self {
         Self {
             schema,
             time,
@@ -79,7 +79,7 @@ impl<W: Write + Send> SortedWriter<W> {
     ///
     /// # Panics
     /// If the batch goes back in time: what is written would not be sorted.
-    pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         if batch.num_rows() == 0 {
             return Ok(());
         }
@@ -113,7 +113,7 @@ impl<W: Write + Send> SortedWriter<W> {
     ///
     /// # Errors
     /// If the sink fails.
-    pub fn finish(mut self) -> Result<(W, WrittenFacts)> {
+    pub(crate) fn finish(mut self) -> Result<(W, WrittenFacts)> {
         self.begin(&RecordBatch::new_empty(Arc::clone(&self.schema)))?;
         let mut writer = self.writer.take().expect("the writer was begun");
         let footer = writer.finish()?;
@@ -183,7 +183,7 @@ impl<W: Write> Write for Slot<W> {
 }
 
 /// Returns the values of a time column in microseconds, if it is one.
-pub fn time_values(column: &ArrayRef) -> Option<&[i64]> {
+pub(crate) fn time_values(column: &ArrayRef) -> Option<&[i64]> {
     let times: &TimestampMicrosecondArray = column.as_primitive_opt::<TimestampMicrosecondType>()?;
     Some(times.values())
 }

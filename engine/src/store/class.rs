@@ -6,7 +6,7 @@ use crate::metrics::Counter;
 
 /// What a request was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
+pub(crate) enum Class {
     /// A Delta commit file.
     LogJson,
     /// A Delta checkpoint, or the pointer to the last one.
@@ -21,7 +21,7 @@ pub enum Class {
 
 impl Class {
     /// Decides the class of an object; a footer can only be told by the range read.
-    pub fn of(location: &Path) -> Self {
+    pub(crate) fn of(location: &Path) -> Self {
         let name = location.filename().unwrap_or_default();
         let in_log = location.parts().any(|part| part.as_ref() == "_delta_log");
         match in_log {
@@ -33,7 +33,7 @@ impl Class {
     }
 
     /// Returns the counters of requests and bytes of the class.
-    pub fn counters(self) -> (Counter, Option<Counter>) {
+    pub(crate) fn counters(self) -> (Counter, Option<Counter>) {
         match self {
             Self::LogJson => (Counter::StoreLogJsonRequests, Some(Counter::StoreLogJsonBytes)),
             Self::Checkpoint => (Counter::StoreCheckpointRequests, Some(Counter::StoreCheckpointBytes)),

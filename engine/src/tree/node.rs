@@ -9,10 +9,10 @@ use crate::error::{Error, Result};
 pub type NodeId = u64;
 
 /// The root's number.
-pub const ROOT: NodeId = 0;
+pub(crate) const ROOT: NodeId = 0;
 
 /// Links followed in a row before a path counts as a loop.
-pub const LINKS_MAX: usize = 40;
+pub(crate) const LINKS_MAX: usize = 40;
 
 /// What a node is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -151,7 +151,28 @@ impl Tree {
     /// # Errors
     /// If there is no such node.
     pub fn lookup(&self, path: &PondPath) -> Result<NodeId> {
-        self.resolve(path).ok_or_else(|| Error::NotFound { path: path.to_string(), near: self.near(path) })
+        self.resolve(path).ok_or_else(|| match self.broken_link(path) {
+            Some(reason) => Error::BadPath { path: path.to_string(), reason },
+            None => Error::NotFound { path: path.to_string(), near: self.near(path) },
+        })
+    }
+
+    /// Says which link of a path leads nowhere, if one does.
+    fn broken_link(&self, path: &PondPath) -> Option<String> {
+        let mut at = ROOT;
+        for component in path.components() {
+            let child = self.child(at, component)?;
+            match self.follow(child, LINKS_MAX) {
+                Some(real) => at = real,
+                None => {
+                    let (link, target) = (self.path_of(child), self.node(child).target.as_ref()?);
+                    return Some(format!(
+                        "the link {link} leads to {target}, where nothing is; choose another path"
+                    ));
+                }
+            }
+        }
+        None
     }
 
     /// Follows a node if it is a link.

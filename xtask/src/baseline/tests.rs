@@ -1,3 +1,5 @@
+//! Tests of the baseline.
+
 use proptest::prelude::*;
 
 use super::*;

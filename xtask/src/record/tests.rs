@@ -1,3 +1,5 @@
+//! Tests of the record.
+
 use super::*;
 
 fn header() -> Header {

@@ -1,3 +1,5 @@
+//! Tests of the verdict.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -37,7 +37,11 @@ pub(crate) fn run(pond: &Pond, arguments: &ExportArguments) -> Result<()> {
         if target.rows == 0 {
             eprintln!("note: {} has no rows in this time range, so no file was written for it", target.path);
         }
-        if let Some(column) = target.partition_columns.first().filter(|column| column.starts_with("part_")) {
+        let collides = |column: &&String| {
+            let plain = column.strip_prefix("part_");
+            plain.is_some_and(|plain| target.schema.field_with_name(plain).is_ok())
+        };
+        if let Some(column) = target.partition_columns.iter().find(collides) {
             let plain = column.trim_start_matches("part_");
             eprintln!(
                 "note: {} has a column '{plain}' of its own; its folders are called {column}=…",

@@ -1,0 +1,184 @@
+//! Kills at random moments: what was committed is there whole, what was not is not there at all.
+
+use std::collections::BTreeSet;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::pond_command::{TestPond, digests, files_below};
+
+const KILLS: u64 = 50;
+
+/// Decides the moments of the kills; printed, and taken from `CRASH_SEED` if that is set.
+struct Chance(u64);
+
+impl Chance {
+    fn new() -> Self {
+        let seed = std::env::var("CRASH_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(20_240_229);
+        println!("CRASH_SEED={seed}");
+        Self(seed)
+    }
+
+    /// Returns a moment between nothing and somewhat more than a whole duration.
+    fn moment(&mut self, whole: Duration) -> Duration {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        whole.mul_f64((self.0 >> 33) as f64 / (1u64 << 31) as f64 * 1.1)
+    }
+}
+
+/// Runs a command and kills it after some time; tells whether it had ended by itself.
+fn kill_after(command: &mut Command, moment: Duration) -> bool {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    sleep(moment);
+    let ended = child.try_wait().unwrap().is_some();
+    // A child that has ended meanwhile cannot be killed; it is waited for in any case.
+    let _ = child.kill();
+    child.wait().unwrap();
+    ended
+}
+
+fn duration_of(command: &mut Command) -> Duration {
+    let begin = Instant::now();
+    assert!(command.output().unwrap().status.success());
+    begin.elapsed()
+}
+
+/// Lists the pond's paths.
+fn paths(pond: &TestPond) -> BTreeSet<String> {
+    pond.ok(["list", "-1"]).lines().map(str::to_owned).collect()
+}
+
+/// Writes three source files for one import; the last is kept as a file of its own, the others inline.
+fn sources(pond: &TestPond, name: &str, number: u64) {
+    for (file, rows) in [("a", 3), ("b", 40), ("c", 6000)] {
+        let noise = |row: u64| (row + number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let rows: String =
+            (0..rows).map(|row| format!("{},{}\n", 1_700_000_000 + row * 600, noise(row))).collect();
+        pond.file(&format!("{name}/{file}.csv"), format!("ts,v\n{rows}"));
+    }
+}
+
+#[test]
+fn killed_imports_are_whole_or_nothing() {
+    let pond = TestPond::new();
+    let mut chance = Chance::new();
+    sources(&pond, "warm", 0);
+    let mut whole = duration_of(&mut pond.command(["import", "warm", "/warm"]));
+    let mut expect = paths(&pond);
+    let (mut committed, mut lost) = (0, 0);
+    for number in 1..=KILLS {
+        let name = format!("in{number}");
+        sources(&pond, &name, number);
+        let target = format!("/{name}");
+        let ended = kill_after(&mut pond.command(["import", &name, &target]), chance.moment(whole));
+        let found = paths(&pond);
+        let mut with = expect.clone();
+        with.insert(target.clone());
+        with.extend(["a", "b", "c"].map(|file| format!("{target}/{file}.series")));
+        if found == with {
+            committed += 1;
+        } else {
+            assert_eq!(found, expect, "kill {number} left a part of a transaction");
+            assert!(!ended, "import {number} ended and is not there");
+            lost += 1;
+            // The machine may be busier now than it was at first.
+            whole = whole.max(duration_of(&mut pond.command(["import", &name, &target])));
+        }
+        assert_eq!(paths(&pond), with, "the rerun completes kill {number}");
+        expect = with;
+        for (file, rows) in [("a", 3), ("b", 40), ("c", 6000)] {
+            let sql = "SELECT count(v) AS n FROM source";
+            let count = pond.ok(["cat", &format!("{target}/{file}.series"), "--sql", sql, "--format", "csv"]);
+            assert_eq!(count, format!("n\n{rows}\n"), "kill {number}: {file}");
+        }
+    }
+    println!("{committed} committed, {lost} lost");
+    assert!(committed > 0 && lost > 0, "kills must fall before and after the commit");
+    assert_eq!(pond.left_behind(), Vec::<std::path::PathBuf>::new());
+    assert_eq!(pond.ok(["log"]).lines().count() as u64, 1 + 2 + KILLS);
+}
+
+#[test]
+fn killed_exports_leave_the_old_one_or_the_new_one() {
+    let pond = TestPond::new();
+    let mut chance = Chance::new();
+    for name in ["x", "y", "z"] {
+        let rows: String =
+            (0..3000).map(|row| format!("{},{}\n", 1_700_000_000 + row * 3600, row % 97)).collect();
+        pond.import("x.csv", &format!("ts,v\n{rows}"), &format!("/{name}.series"));
+    }
+    let arguments = |start: &'static str| {
+        ["export", "-p", "/*.series", "-d", "out", "--temporal", "year,month", "--start", start]
+    };
+    let (one, two) = (arguments("2023-01-01"), arguments("2024-01-01"));
+    pond.ok(two);
+    let new = digests(&pond.path("out"));
+    let whole = duration_of(&mut pond.command(one));
+    let old = digests(&pond.path("out"));
+    assert_ne!(old, new);
+    let (mut exported, mut kept) = (0, 0);
+    for number in 1..=KILLS {
+        kill_after(&mut pond.command(two), chance.moment(whole));
+        let found = digests(&pond.path("out"));
+        assert!(found == old || found == new, "kill {number} left a mixture");
+        if found == new {
+            exported += 1
+        } else {
+            kept += 1
+        }
+        pond.ok(one);
+        assert_eq!(digests(&pond.path("out")), old);
+        assert!(!pond.path(".out.pond-export").exists(), "kill {number} left a folder aside");
+    }
+    println!("{exported} exported, {kept} kept");
+    assert!(exported > 0 && kept > 0, "kills must fall before and after the exchange");
+    // A first export that is killed leaves nothing or everything.
+    for number in 1..=10 {
+        std::fs::remove_dir_all(pond.path("out")).unwrap();
+        kill_after(&mut pond.command(one), chance.moment(whole));
+        let found = digests(&pond.path("out"));
+        assert!(found.is_empty() || found == old, "kill {number} left a part");
+        pond.ok(one);
+        assert!(!pond.path(".out.pond-export").exists());
+    }
+}
+
+#[test]
+fn kills_while_the_log_is_folded_lose_nothing() {
+    let pond = TestPond::new();
+    let mut chance = Chance::new();
+    pond.file("x.csv", "time,v\n2024-01-01,1\n");
+    let whole = duration_of(&mut pond.command(["import", "x.csv", "/x.series"]));
+    let (mut versions, mut kills) = (1, 0);
+    // At least a dozen kills, and enough commits that folding and checkpoints are met.
+    while kills < 12 || versions <= 70 {
+        kills += 1;
+        assert!(kills < 100, "{versions} commits after {kills} kills");
+        // Twenty small imports in a row, of which some shell is killed in between.
+        let script = "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do \"$0\" import x.csv /x.series || exit; echo; done";
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(script).arg(env!("CARGO_BIN_EXE_pond")).current_dir(pond.path(""));
+        command.env("POND", pond.root()).stdout(Stdio::piped()).stderr(Stdio::null());
+        // The shell leads a group of its own, so that its children die with it.
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let child = command.spawn().unwrap();
+        sleep(chance.moment(whole * 20));
+        let killed = Command::new("kill")
+            .args(["-9", "--", &format!("-{}", child.id())])
+            .stderr(Stdio::null())
+            .status();
+        assert!(killed.is_ok());
+        let output = child.wait_with_output().unwrap();
+        let acknowledged = output.stdout.iter().filter(|byte| **byte == b'\n').count() / 3;
+        let state = pond.ok(["describe", "/x.series"]);
+        let rows: usize = state.lines().nth(1).unwrap().split_whitespace().next().unwrap().parse().unwrap();
+        assert!(
+            (versions + acknowledged..=versions + acknowledged + 1).contains(&rows),
+            "{versions} before, {acknowledged} acknowledged, {rows} found"
+        );
+        assert_eq!(pond.ok(["log"]).lines().count(), 2 + rows, "history is complete");
+        versions = rows;
+    }
+    pond.ok(["import", "x.csv", "/x.series"]);
+    assert!(files_below(&pond.root().join("tmp")).is_empty());
+}
