@@ -4,8 +4,8 @@
 //! on the version or batch that shows it. Each slot takes one `u64` of the column's stream: the low half
 //! is noise, the high half decides about spikes and nulls. Noise that lasts starts anew with each chunk.
 
-use rand_chacha::ChaCha8Rng;
 use rand::Rng;
+use rand_chacha::ChaCha8Rng;
 
 use crate::plan::{Column, Pond};
 use crate::streams::{self, LANE_PHASES};

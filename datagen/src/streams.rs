@@ -3,8 +3,8 @@
 //! The generator is `ChaCha8Rng`. Its key comes from the spec's seed, its stream number from the series
 //! and a lane within the series. Lanes below 2^15 are columns; the others are listed here.
 
-use rand_chacha::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 /// Whatever is decided once per series.
 pub(crate) const LANE_PLAN: u16 = 0xffff;
