@@ -19,7 +19,7 @@ use crate::series::SortedWriter;
 use crate::tree::{EntryType, PondPath};
 
 /// Raised when the way ponds are built changes, though neither spec, format nor encoding does.
-const BUILD: u32 = 1;
+const BUILD: u32 = 2;
 
 /// Told of steps: what, how many are done, how many there are.
 pub(super) type Steps<'a> = &'a mut dyn FnMut(&str, u64, u64) -> std::io::Result<()>;

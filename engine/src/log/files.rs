@@ -23,8 +23,9 @@ use super::entry::{self, CONTENT_COLUMN, Entry};
 use crate::error::{Error, Result};
 use crate::metrics::{Counter, Recorder};
 
-/// Pages of the content column end at about this size, so that one content is read without many others.
-const CONTENT_PAGE_BYTES: usize = 64 * 1024;
+/// A page of the content column ends after its first byte: each content has a page of its own, so that it
+/// is read without its neighbours.
+const CONTENT_PAGE_BYTES: usize = 1;
 
 /// Entry files up to this size are read in one request.
 const WHOLE_BYTES_MAX: u64 = 256 * 1024;
@@ -46,7 +47,7 @@ pub(super) fn encode_batches(batches: &[RecordBatch]) -> Result<Vec<u8>> {
     let properties = WriterProperties::builder()
         .set_created_by("pondmark".to_owned())
         .set_statistics_enabled(EnabledStatistics::None)
-        .set_data_page_size_limit(CONTENT_PAGE_BYTES)
+        .set_column_data_page_size_limit(ColumnPath::from(CONTENT_COLUMN), CONTENT_PAGE_BYTES)
         .set_write_batch_size(1)
         .set_max_row_group_row_count(Some(GROUP_ROWS))
         .set_column_dictionary_enabled(ColumnPath::from(CONTENT_COLUMN), false)

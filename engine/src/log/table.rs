@@ -14,7 +14,7 @@ use url::Url;
 
 use super::entry;
 use super::files::EntryFile;
-use super::layout::Layout;
+use super::layout::{Layout, write_synced};
 use super::snapshot::{Loaded, Snapshot};
 use crate::error::{Error, Result};
 use crate::metrics::Recorder;
@@ -192,5 +192,24 @@ async fn create_table(layout: &Layout, store: &Arc<CountingStore>) -> Result<Del
         .with_configuration_property(TableProperty::LogRetentionDuration, Some(LOG_RETENTION))
         .with_configuration_property(TableProperty::DeletedFileRetentionDuration, Some(TOMBSTONE_RETENTION))
         .await?;
+    forget_location(layout)?;
     Ok(created)
+}
+
+/// Takes the folder's place out of the first commit, which states it for information: a pond may be moved
+/// or copied, and the bytes of its log do not depend on where it was made.
+fn forget_location(layout: &Layout) -> Result<()> {
+    let path = layout.log_dir().join("_delta_log").join(format!("{:020}.json", 0));
+    let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+    let mut rewritten = String::with_capacity(text.len());
+    for line in text.lines() {
+        let mut action: serde_json::Value = serde_json::from_str(line)
+            .map_err(|error| Error::Log(format!("{} is no JSON: {error}", path.display())))?;
+        if let Some(location) = action.pointer_mut("/commitInfo/operationParameters/location") {
+            *location = serde_json::Value::from(".");
+        }
+        rewritten.push_str(&action.to_string());
+        rewritten.push('\n');
+    }
+    write_synced(&path, rewritten.as_bytes())
 }

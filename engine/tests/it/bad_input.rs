@@ -69,6 +69,7 @@ fn files_without_permission() {
         let opened = std::process::Command::new("chmod").args(["-R", "a+rwX"]).arg(pond.path("")).status();
         assert!(opened.unwrap().success());
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o000)).unwrap();
+        command = pond.command_from_reachable_place(["import", "secret.csv", "/x.series"]);
         command.uid(65534);
     }
     assert_snapshot!(pond.fails_as(&mut command), @"pond: cannot read secret.csv: Permission denied (os error 13)");

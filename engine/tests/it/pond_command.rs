@@ -59,7 +59,23 @@ impl TestPond {
 
     /// Prepares the command; it runs beside the pond.
     pub(crate) fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pond"));
+        self.command_of(Path::new(env!("CARGO_BIN_EXE_pond")), arguments)
+    }
+
+    /// Prepares the command from a link beside the pond, for a user who cannot reach the build folder.
+    pub(crate) fn command_from_reachable_place<A: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Command {
+        let program = self.path("pond-program");
+        if std::fs::hard_link(env!("CARGO_BIN_EXE_pond"), &program).is_err() {
+            std::fs::copy(env!("CARGO_BIN_EXE_pond"), &program).unwrap();
+        }
+        self.command_of(&program, arguments)
+    }
+
+    fn command_of<A: AsRef<OsStr>>(&self, program: &Path, arguments: impl IntoIterator<Item = A>) -> Command {
+        let mut command = Command::new(program);
         command.env("POND", self.root()).env("NO_COLOR", "1").current_dir(self.folder.path());
         command.env_remove("RUST_BACKTRACE").args(arguments).stdin(Stdio::null());
         command

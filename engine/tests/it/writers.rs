@@ -36,6 +36,19 @@ fn two_writers_at_a_time_lose_nothing() {
 }
 
 #[test]
+fn a_log_does_not_say_where_it_was_made() {
+    let pond = TestPond::new();
+    let first = |name: &str| {
+        let root = pond.path(name);
+        Pond::init(&root, PondOptions::default()).unwrap();
+        std::fs::read(root.join("log/_delta_log/00000000000000000000.json")).unwrap()
+    };
+    let (short, long) = (first("p"), first("a-pond-with-a-long-name"));
+    assert_eq!(short.len(), long.len());
+    assert!(!String::from_utf8(long).unwrap().contains("a-pond-with-a-long-name"));
+}
+
+#[test]
 fn a_reader_keeps_its_snapshot_until_it_looks_again() {
     let pond = TestPond::with_files();
     pond.file("x.csv", ROW);
