@@ -36,14 +36,15 @@ use crate::exit::{Exit, Stop};
 use crate::paths::Paths;
 
 fn main() -> std::process::ExitCode {
-    let cli = Cli::parse();
-    match dispatch(cli) {
-        Ok(exit) => exit.into(),
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            error.downcast_ref::<Stop>().map_or(Exit::Usage, |stop| stop.exit).into()
-        }
-    }
+    end(Cli::parse()).into()
+}
+
+/// Runs a command to its end and reports its error, if there is one.
+fn end(cli: Cli) -> Exit {
+    dispatch(cli).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        error.downcast_ref::<Stop>().map_or(Exit::Usage, |stop| stop.exit)
+    })
 }
 
 fn dispatch(cli: Cli) -> anyhow::Result<Exit> {

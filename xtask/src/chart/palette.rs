@@ -53,11 +53,15 @@ impl Color {
     }
 }
 
-/// Gives a colour to every stage that has a segment of its own, in pipeline order.
+/// The place of each stage's colour in [`SERIES`], in pipeline order: the stages that fill most charts get the
+/// colours that are furthest apart.
+const STAGE_SERIES: [usize; STAGES.len()] = [0, 1, 9, 8, 12, 13, 14, 2, 10, 11, 3, 4, 5, 6, 7];
+
+/// Returns the colour of every stage that has a segment of its own; a stage looks the same in every chart.
 pub(super) fn stage_colors(rows: &[Row]) -> BTreeMap<&'static str, Color> {
     let shown = |name: &str| rows.iter().any(|row| row.segments.iter().any(|(stage, _)| *stage == name));
-    let names = STAGES.iter().map(|stage| stage.name()).filter(|name| shown(name));
-    names.zip(SERIES).collect()
+    let colors = STAGES.iter().zip(STAGE_SERIES).map(|(stage, place)| (stage.name(), SERIES[place]));
+    colors.filter(|(name, _)| shown(name)).collect()
 }
 
 #[cfg(test)]
@@ -70,6 +74,9 @@ mod tests {
         for (index, color) in SERIES.iter().enumerate() {
             assert!(!SERIES[..index].contains(color));
         }
+        let mut places = STAGE_SERIES;
+        places.sort_unstable();
+        assert!(places.windows(2).all(|pair| pair[0] < pair[1]));
     }
 
     #[test]

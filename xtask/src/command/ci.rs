@@ -6,10 +6,11 @@ use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use clap::Parser as _;
 use scenarios::nearest;
 
 use super::print;
-use crate::cli::CiOptions;
+use crate::cli::{CiOptions, Cli};
 use crate::engine_build::cargo;
 use crate::exit::{Exit, Stop};
 use crate::fingerprint::output_of;
@@ -138,14 +139,14 @@ fn run_step(paths: &Paths, step: &Step) -> anyhow::Result<Outcome> {
     {
         return Ok(Outcome::Skipped(install));
     }
-    let mut command = match step.runner {
-        Runner::Cargo => Command::new(cargo()),
-        Runner::Harness => {
-            let mut command = Command::new(std::env::current_exe()?);
-            command.env("PONDMARK_ROOT", &paths.root);
-            command
-        }
-    };
+    if step.runner == Runner::Harness {
+        // In this process: the steps before may have built the program on disk anew.
+        let mut cli = Cli::try_parse_from(["xtask"].iter().chain(step.arguments))?;
+        cli.root = Some(paths.root.clone());
+        let exit = crate::end(cli);
+        return Ok(if exit == Exit::Pass { Outcome::Passed } else { Outcome::Failed(Some(exit as i32)) });
+    }
+    let mut command = Command::new(cargo());
     if let Some((key, value)) = step.environment {
         command.env(key, value);
     }
