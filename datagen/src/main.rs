@@ -16,9 +16,9 @@ const EXAMPLES: &str = "\
 Examples:
   cargo xtask datagen --list                                 what sizes there are
   cargo xtask datagen --list --size tiny                     the series of one size
-  cargo xtask datagen --size small --out /tmp/small          100 series as Parquet
-  cargo xtask datagen --size tiny --out /tmp/t --format csv  the same as CSV
-  cargo xtask datagen --size tiny --out /tmp/t2 --seed 7     the same shape, other values
+  cargo xtask datagen --size small --out data/small          100 series as Parquet
+  cargo xtask datagen --size tiny --out data/t --format csv  the same as CSV
+  cargo xtask datagen --size tiny --out data/t2 --seed 7     the same shape, other values
 
 Version k of a series is written to DIR/v<k>/<path>, the stations to DIR/stations.
 The same size and seed give the same data on every machine.";
