@@ -21,12 +21,27 @@ pub enum Workload {
     Export,
     /// Export the same series again over the first export.
     ReExport,
+    /// Append a day to every series, not measured, then export again over the last export.
+    Append,
+    /// Query the files of an export, which is made first and not measured.
+    QueryExport,
+    /// Commit one more version of one series to a pond with a history.
+    Commit,
 }
 
 impl Workload {
     /// Every workload, in the order of the pipeline.
-    pub const ALL: [Self; 6] =
-        [Self::Import, Self::Open, Self::Pattern, Self::Query, Self::Export, Self::ReExport];
+    pub const ALL: [Self; 9] = [
+        Self::Import,
+        Self::Open,
+        Self::Pattern,
+        Self::Query,
+        Self::Export,
+        Self::ReExport,
+        Self::Append,
+        Self::QueryExport,
+        Self::Commit,
+    ];
 
     /// Returns the name used in suites.
     pub fn name(self) -> &'static str {
@@ -37,30 +52,46 @@ impl Workload {
             Self::Query => "query",
             Self::Export => "export",
             Self::ReExport => "re-export",
+            Self::Append => "append",
+            Self::QueryExport => "query-export",
+            Self::Commit => "commit",
         }
     }
 
     /// Returns the parameters that the workload understands: key, whether it is required, meaning.
+    ///
+    /// Every workload understands the names of knobs besides, as [`Settings::names`] lists them.
     pub fn parameters(self) -> &'static [(&'static str, bool, &'static str)] {
-        const SIZE: (&str, bool, &str) = ("size", true, "the generated pond: a size of `datagen`");
-        const PATTERN: (&str, bool, &str) = ("pattern", true, "the paths to match");
+        type Parameter = (&'static str, bool, &'static str);
+        const SIZE: Parameter = ("size", true, "the generated pond: a size of `datagen`");
+        const NODES: Parameter =
+            ("nodes", false, "the derived nodes added to the pond: a set of the engine's");
+        const PATTERN: Parameter = ("pattern", true, "the paths to match");
+        const TEMPORAL: Parameter =
+            ("temporal", true, "partition columns, such as year,month; empty for one file");
         match self {
             Self::Import => &[SIZE, ("format", true, "the source files: csv or parquet")],
-            Self::Open => &[SIZE],
-            Self::Pattern => &[SIZE, PATTERN],
+            Self::Open => &[SIZE, NODES],
+            Self::Pattern => &[SIZE, NODES, PATTERN],
             Self::Query => &[
                 SIZE,
-                ("query", true, "point, range or aggregate"),
+                NODES,
+                ("query", true, "point, range, aggregate or combined"),
                 ("series", false, "the number of the series asked, from 0; 0 if not given"),
+                ("path", false, "the path asked, instead of a series by number"),
             ],
-            Self::Export | Self::ReExport => &[
+            Self::Export | Self::ReExport | Self::Append => &[
                 SIZE,
+                NODES,
                 PATTERN,
-                ("temporal", true, "partition columns, such as year,month; empty for one file"),
-                ("jobs", false, "series exported at a time; 1 if not given"),
+                TEMPORAL,
                 ("start", false, "first timestamp, inclusive"),
                 ("end", false, "last timestamp, exclusive"),
             ],
+            Self::QueryExport => {
+                &[SIZE, NODES, PATTERN, TEMPORAL, ("query", true, "point, range or aggregate")]
+            }
+            Self::Commit => &[SIZE],
         }
     }
 }

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod cell;
+mod knob;
 mod metric;
 mod nearest;
 mod sample;
@@ -14,7 +15,8 @@ mod suite;
 pub mod wire;
 
 pub use cell::{Answer, Cell, Workload};
-pub use metric::{Kind, METRICS, Metric, STAGES, Stage};
+pub use knob::{CACHES, KNOBS, Knob, PRESETS, Settings, Values};
+pub use metric::{CACHE_METRICS, Kind, METRICS, Metric, STAGES, Stage};
 pub use nearest::nearest;
 pub use sample::{Phase, Sample};
 pub use suite::{Axis, Scenario, Suite, SuiteError};

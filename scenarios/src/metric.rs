@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::knob::CACHES;
+
 /// One box of the pipeline. Times of stages are exclusive: an inner stage pauses the outer one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -137,6 +139,9 @@ pub const METRICS: &[Metric] = &[
     metric("rows_written", Kind::Exact, "rows", "rows encoded"),
     metric("files_written", Kind::Exact, "files", "data files written"),
     metric("bytes_written", Kind::Exact, "bytes", "bytes of data files written"),
+    metric("groups_copied", Kind::Exact, "row groups", "encoded row groups copied without decoding"),
+    metric("partitions_reused", Kind::Exact, "partitions", "output partitions kept from the last export"),
+    metric("relations_built", Kind::Exact, "relations", "relations of derived nodes built"),
     metric("partitions_written", Kind::Exact, "partitions", "output partitions written"),
     metric("content_reads", Kind::Exact, "reads", "ranges read from stored content"),
     metric("content_read_bytes", Kind::Exact, "bytes", "bytes read from stored content"),
@@ -152,10 +157,22 @@ pub const METRICS: &[Metric] = &[
     metric("store_other_requests", Kind::Exact, "requests", "requests of any other class"),
 ];
 
+/// What is measured of each cache, as `cache.<cache>.<name>`.
+pub const CACHE_METRICS: [Metric; 7] = [
+    metric("hits", Kind::Exact, "look-ups", "look-ups that found a value"),
+    metric("misses", Kind::Exact, "look-ups", "look-ups that computed a value"),
+    metric("evictions", Kind::Exact, "values", "values that left for others, or for their age"),
+    metric("stale", Kind::Exact, "values", "values replaced because what they describe has changed"),
+    metric("bytes", Kind::Bounded, "bytes", "bytes held, as the cache weighs them"),
+    metric("access_ns", Kind::Time, "ns", "time spent on look-ups that hit"),
+    metric("saved_ns", Kind::Time, "ns", "what the hits would have cost at the mean cost of a miss"),
+];
+
 impl Metric {
     /// Returns the kind of a metric by its name, or nothing if no such metric exists.
     ///
-    /// `stage.<stage>.ns` is a time and `stage.<stage>.count` is exact.
+    /// `stage.<stage>.ns` is a time and `stage.<stage>.count` is exact; `cache.<cache>.<what>` is as
+    /// [`CACHE_METRICS`] has it.
     pub fn kind_of(name: &str) -> Option<Kind> {
         if let Some(rest) = name.strip_prefix("stage.") {
             let (stage, what) = rest.rsplit_once('.')?;
@@ -166,6 +183,11 @@ impl Metric {
                 _ => None,
             };
         }
+        if let Some(rest) = name.strip_prefix("cache.") {
+            let (cache, what) = rest.rsplit_once('.')?;
+            CACHES.iter().find(|known| **known == cache)?;
+            return CACHE_METRICS.iter().find(|metric| metric.name == what).map(|metric| metric.kind);
+        }
         METRICS.iter().find(|m| m.name == name).map(|m| m.kind)
     }
 
@@ -173,6 +195,9 @@ impl Metric {
     pub fn unit_of(name: &str) -> &'static str {
         if name.ends_with(".ns") {
             return "ns";
+        }
+        if let Some((_, what)) = name.strip_prefix("cache.").and_then(|rest| rest.rsplit_once('.')) {
+            return CACHE_METRICS.iter().find(|metric| metric.name == what).map_or("calls", |m| m.unit);
         }
         METRICS.iter().find(|m| m.name == name).map_or("calls", |m| m.unit)
     }
@@ -191,6 +216,10 @@ mod tests {
         check("stage.parquet_read.ns", Some(Kind::Time));
         check("stage.parquet_read.count", Some(Kind::Exact));
         check("stage.nonsense.count", None);
+        check("cache.plan.hits", Some(Kind::Exact));
+        check("cache.plan.saved_ns", Some(Kind::Time));
+        check("cache.plan.htis", None);
+        check("cache.paln.hits", None);
         check("rows_raed", None);
     }
 

@@ -9,6 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::cell::{Answer, Cell, Workload, point_key};
+use crate::knob::Settings;
 use crate::nearest::nearest;
 
 /// A named list of values that a scenario runs over.
@@ -195,7 +196,9 @@ fn scenario(item: &Value<'_>) -> Result<Scenario, Fault> {
     if let Some(with) = table.get("with") {
         for (key, value) in table_of(with, "with")?.iter() {
             known_parameter(workload, key.get_ref(), key.span().start)?;
-            one.with.insert(key.get_ref().to_string(), scalar(value)?);
+            let text = scalar(value)?;
+            known_value(key.get_ref(), &text, value.span().start)?;
+            one.with.insert(key.get_ref().to_string(), text);
         }
     }
     if let Some(axes) = table.get("axes") {
@@ -245,6 +248,7 @@ fn axes_of(axes: &Value<'_>, scenario: &Scenario) -> Result<Vec<Axis>, Fault> {
             return Err((list.span().start, format!("axis '{name}': 'values' must be a list")));
         };
         let values: Vec<String> = values.iter().map(scalar).collect::<Result<_, _>>()?;
+        values.iter().try_for_each(|value| known_value(&name, value, list.span().start))?;
         let distinct: BTreeSet<&String> = values.iter().collect();
         if values.is_empty() || distinct.len() != values.len() {
             return Err((list.span().start, format!("axis '{name}' needs one value or more, each once")));
@@ -276,11 +280,20 @@ fn answers_of(answers: &Value<'_>, scenario: &Scenario) -> Result<BTreeMap<Strin
 }
 
 fn known_parameter(workload: Workload, key: &str, at: usize) -> Result<(), Fault> {
-    let known: Vec<&str> = workload.parameters().iter().map(|(key, _, _)| *key).collect();
+    let known: Vec<&str> =
+        workload.parameters().iter().map(|(key, _, _)| *key).chain(Settings::names()).collect();
     if known.contains(&key) {
         return Ok(());
     }
     Err((at, format!("{workload} has no parameter '{key}'{}", suggestion(key, &known))))
+}
+
+/// Refuses a value that a knob does not have; other parameters are the engine's to judge.
+fn known_value(key: &str, value: &str, at: usize) -> Result<(), Fault> {
+    if !Settings::names().any(|name| name == key) {
+        return Ok(());
+    }
+    Settings::default().set(key, value).map_err(|message| (at, message))
 }
 
 /// A table whose keys have been checked against the known ones.

@@ -121,6 +121,10 @@ impl Task<'_> {
                 }
                 Ok(Outcome::Imported)
             }
+            Workload::Append | Workload::QueryExport | Workload::Commit => Err(Error::Option {
+                option: "workload",
+                message: format!("{} is not known to this engine", self.cell.workload),
+            }),
         }
     }
 

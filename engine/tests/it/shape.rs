@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules of the engine, each importing only those before it; the last is the binary.
 const LAYERS: [&[&str]; 10] = [
-    &["error", "metrics"],
+    &["error", "metrics", "knobs"],
     &["store"],
     &["tree"],
     &["log"],
@@ -17,7 +17,9 @@ const LAYERS: [&[&str]; 10] = [
 ];
 
 /// Modules that a layer may import besides those before it, and why.
-const EXCEPTIONS: [(&str, &str); 1] = [
+const EXCEPTIONS: [(&str, &str); 2] = [
+    // A mistyped knob is an error like any.
+    ("knobs", "error"),
     // The recorder's trace file fails like any file.
     ("metrics", "error"),
 ];
