@@ -27,7 +27,8 @@ The same size and seed give the same data on every machine.";
 #[derive(Parser)]
 #[command(name = "datagen", version, after_help = EXAMPLES)]
 struct Args {
-    /// The pond: tiny, small, medium, large, rows-1m, rows-10m, rows-100m, deep or wide
+    /// The pond: tiny, small, medium, large, rows-1m, rows-10m, rows-100m, deep, wide, history-1,
+    /// history-10, history-100, history-1000 or versions
     #[arg(long, required_unless_present = "list")]
     size: Option<String>,
     /// The folder to fill

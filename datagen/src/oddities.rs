@@ -1,5 +1,8 @@
 //! How untidy a pond is.
 
+/// What every spec had for `versions_min` before there was a choice.
+pub(crate) const VERSIONS_MIN: u32 = 2;
+
 /// The shares of what makes real data awkward, in parts per million (`_ppm`: 1 % is 10,000).
 ///
 /// Shares of series are exact quotas, spread evenly over the pond: of `n` series, `n × share` are picked,
@@ -7,7 +10,8 @@
 /// for what is listed here.
 ///
 /// `small`, `medium` and `large` have [`Oddities::REALISTIC`]; the `rows-*` sizes have only nulls; `deep`
-/// and `wide` are tidy; `tiny` has every oddity at least once.
+/// and `wide` are tidy; `history-*` and `versions` have only versions, all series the same number; `tiny`
+/// has every oddity at least once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Oddities {
     /// Share of the rows lost in missing spans; at most 100,000. Series of fewer than 16 rows have none.
@@ -20,7 +24,9 @@ pub struct Oddities {
     pub out_of_order_series_ppm: u32,
     /// Share of the series that have more than one version.
     pub versions_series_ppm: u32,
-    /// The most versions a series has, 1 to 64; a series with more than one has 2 to this number.
+    /// The fewest versions of a series with more than one, 2 to `versions_max`; fewer where it has fewer rows.
+    pub versions_min: u32,
+    /// The most versions a series has, 1 to 4,096.
     pub versions_max: u32,
     /// Share of the series with versions in which each later version starts with up to 8 late rows, taken
     /// from the last 64 rows of the version before, which lacks them.
@@ -40,11 +46,25 @@ impl Oddities {
         duplicates_ppm: 0,
         out_of_order_series_ppm: 0,
         versions_series_ppm: 0,
+        versions_min: VERSIONS_MIN,
         versions_max: 1,
         late_rows_ppm: 0,
         late_columns_ppm: 0,
         unit_changes_ppm: 0,
     };
+
+    /// A tidy pond in which every series has just so many versions.
+    pub(crate) const fn of_versions(versions: u32) -> Self {
+        match versions {
+            0 | 1 => Self::NONE,
+            _ => Self {
+                versions_series_ppm: 1_000_000,
+                versions_min: versions,
+                versions_max: versions,
+                ..Self::NONE
+            },
+        }
+    }
 
     /// A well-kept network: 0.5 % of rows in gaps, 0.5 % of values null, 0.1 % of rows sent twice, 3 % of
     /// series out of order, 10 % of series with 2 to 4 versions; of these 50 % with late rows, 30 % with a
@@ -55,6 +75,7 @@ impl Oddities {
         duplicates_ppm: 1_000,
         out_of_order_series_ppm: 30_000,
         versions_series_ppm: 100_000,
+        versions_min: VERSIONS_MIN,
         versions_max: 4,
         late_rows_ppm: 500_000,
         late_columns_ppm: 300_000,
@@ -68,6 +89,7 @@ impl Oddities {
         duplicates_ppm: 10_000,
         out_of_order_series_ppm: 250_000,
         versions_series_ppm: 500_000,
+        versions_min: VERSIONS_MIN,
         versions_max: 3,
         late_rows_ppm: 500_000,
         late_columns_ppm: 500_000,
@@ -83,11 +105,14 @@ impl Oddities {
         if self.nulls_ppm > 500_000 {
             return Some("nulls_ppm must be at most 500000");
         }
-        if !(1..=64).contains(&self.versions_max) {
-            return Some("versions_max must be 1 to 64");
+        if !(1..=4_096).contains(&self.versions_max) {
+            return Some("versions_max must be 1 to 4096");
         }
         if self.versions_series_ppm > 0 && self.versions_max < 2 {
             return Some("versions_max must be at least 2 where versions_series_ppm is not 0");
+        }
+        if !(VERSIONS_MIN..=self.versions_max.max(VERSIONS_MIN)).contains(&self.versions_min) {
+            return Some("versions_min must be 2 to versions_max");
         }
         let shares = [
             self.duplicates_ppm,

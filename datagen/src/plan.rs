@@ -85,7 +85,8 @@ impl Plan {
             fahrenheit_from: 1 + odd.versions_max,
         };
         let Some(rank) = rank else { return plan };
-        let wanted = 2 + streams::below(&mut rng, u64::from(odd.versions_max) - 1);
+        let choices = u64::from(odd.versions_max - odd.versions_min) + 1;
+        let wanted = u64::from(odd.versions_min) + streams::below(&mut rng, choices);
         plan.boundaries = boundaries(wanted.min(pond.slots), pond.slots, &mut rng);
         if plan.versions() < 2 {
             return plan;

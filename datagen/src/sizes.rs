@@ -1,11 +1,26 @@
 //! The named sizes.
 
+use crate::instrument::COLUMNS_MIN;
 use crate::oddities::Oddities;
 use crate::spec::{Layout, PondSpec};
 
 /// The names of all sizes, from the smallest of each family to the largest.
-pub const SIZES: [&str; 9] =
-    ["tiny", "small", "medium", "large", "rows-1m", "rows-10m", "rows-100m", "deep", "wide"];
+pub const SIZES: [&str; 14] = [
+    "tiny",
+    "small",
+    "medium",
+    "large",
+    "rows-1m",
+    "rows-10m",
+    "rows-100m",
+    "deep",
+    "wide",
+    "history-1",
+    "history-10",
+    "history-100",
+    "history-1000",
+    "versions",
+];
 
 const DAY_S: u64 = 86_400;
 /// 2024-01-01T00:00:00Z.
@@ -64,9 +79,27 @@ pub(crate) fn named(size: &str) -> Option<PondSpec> {
             oddities: Oddities::NONE,
             ..base
         },
+        "history-1" => history(base, 1),
+        "history-10" => history(base, 10),
+        "history-100" => history(base, 100),
+        "history-1000" => history(base, 1_000),
+        // Ten rows a version: what counts is how many entries the log has.
+        "versions" => PondSpec {
+            series: 10_000,
+            span_s: 300 * 3_600,
+            cadence_s: 3_600,
+            columns: COLUMNS_MIN,
+            oddities: Oddities::of_versions(30),
+            ..base
+        },
         _ => return None,
     };
     Some(spec)
+}
+
+/// The three series of a station for a week at 1 minute; the same rows, however many versions hold them.
+fn history(base: PondSpec, versions: u32) -> PondSpec {
+    PondSpec { series: 3, span_s: 7 * DAY_S, oddities: Oddities::of_versions(versions), ..base }
 }
 
 /// One table at 1 s, from 2024-01-25 so that the shortest crosses into February. Its row count is exact.

@@ -7,7 +7,7 @@ use arrow::record_batch::RecordBatch;
 use crate::error::DatagenError;
 use crate::instrument::{COLUMNS_MAX, COLUMNS_MIN};
 use crate::names;
-use crate::oddities::Oddities;
+use crate::oddities::{Oddities, VERSIONS_MIN};
 use crate::plan::Pond;
 use crate::series::Series;
 use crate::sizes::{self, SIZES};
@@ -92,6 +92,7 @@ impl PondSpec {
             duplicates_ppm,
             out_of_order_series_ppm,
             versions_series_ppm,
+            versions_min,
             versions_max,
             late_rows_ppm,
             late_columns_ppm,
@@ -103,12 +104,16 @@ impl PondSpec {
             Layout::Wide => "wide".to_owned(),
             Layout::SingleTable => "single-table".to_owned(),
         };
-        let text = format!(
+        let mut text = format!(
             "datagen {GENERATOR_VERSION}\nname {name:?}\nseed {seed}\nlayout {layout}\nseries {series}\n\
              start_us {start_us}\nspan_s {span_s}\ncadence_s {cadence_s}\ncolumns {columns}\n\
              oddities {gaps_ppm} {nulls_ppm} {duplicates_ppm} {out_of_order_series_ppm} \
              {versions_series_ppm} {versions_max} {late_rows_ppm} {late_columns_ppm} {unit_changes_ppm}\n"
         );
+        // The digests of specs that leave it as it was are those from before there was a choice.
+        if *versions_min != VERSIONS_MIN {
+            text.push_str(&format!("versions_min {versions_min}\n"));
+        }
         blake3::hash(text.as_bytes()).to_hex()[..16].to_owned()
     }
 

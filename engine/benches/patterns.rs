@@ -45,7 +45,7 @@ fn with_pattern(text: &str) -> (Tree, Pattern) {
 #[bench::any_depth("/**/sonde.series")]
 #[bench::any_depth_twice("/**/station-*/**/*.series")]
 fn find((tree, pattern): (Tree, Pattern)) -> (Walked, Tree) {
-    let walked = black_box(tree.find(black_box(&pattern)));
+    let walked = black_box(tree.find(black_box(&pattern), true));
     (walked, tree)
 }
 

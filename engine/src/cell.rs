@@ -3,9 +3,13 @@
 //! Requests come on standard input, events go to standard output, one JSON object a line. A request that
 //! fails is answered by an event and the engine goes on; a line that is no request ends it.
 
+mod append;
+mod commit;
 mod digest;
+mod nodes;
 mod prepare;
 mod process;
+mod reading;
 mod workload;
 
 use std::io::{BufRead, Write};
@@ -13,6 +17,7 @@ use std::io::{BufRead, Write};
 use scenarios::wire::{Event, PROTOCOL, Request};
 
 use crate::log::POND_FORMAT;
+use crate::pond::Explained;
 
 /// Serves requests until the input ends.
 ///
@@ -47,6 +52,8 @@ pub fn serve(input: impl BufRead, mut output: impl Write) -> std::io::Result<()>
                     events
                 })
             }
+            Request::Explain { cell, ponds_dir, work_dir } => workload::explain(&cell, &ponds_dir, &work_dir)
+                .map(|explained| vec![explained_event(&explained)]),
         };
         let events = answered.unwrap_or_else(|error| vec![Event::Failed { message: error.to_string() }]);
         for event in &events {
@@ -54,6 +61,21 @@ pub fn serve(input: impl BufRead, mut output: impl Write) -> std::io::Result<()>
         }
     }
     Ok(())
+}
+
+/// Longest line that the harness takes, in bytes.
+const LINE_BYTES_MAX: usize = 1 << 20;
+
+/// Makes the event that holds an explanation; one that is too long for a line is refused, not cut.
+fn explained_event(explained: &Explained) -> Event {
+    let analysis = serde_json::to_value(explained).expect("an explanation holds strings, numbers and lists");
+    let event = Event::Explained { analysis };
+    let bytes = event.to_line().len();
+    if bytes < LINE_BYTES_MAX {
+        return event;
+    }
+    let message = format!("the explanation has {bytes} bytes, too many for a line; explain a smaller cell");
+    Event::Failed { message }
 }
 
 fn send(output: &mut impl Write, event: &Event) -> std::io::Result<()> {

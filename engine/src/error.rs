@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use arrow::datatypes::DataType;
+
 /// Result of the library's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -87,10 +89,38 @@ pub enum Error {
         /// What is wrong with its value.
         message: String,
     },
+    /// A column whose values are no numbers is to be aggregated.
+    #[error("column '{column}' is {found} and has no {aggregate}; name columns of numbers")]
+    NotNumeric {
+        /// The column.
+        column: String,
+        /// The type of its values.
+        found: DataType,
+        /// What was asked of it.
+        aggregate: &'static str,
+    },
     /// An export cannot be written as asked.
     #[error("{path}: {message}")]
     Export {
         /// The pond path or the output path.
+        path: String,
+        /// What is wrong, and what to do.
+        message: String,
+    },
+    /// The configuration of a derived node is wrong.
+    #[error("{place}{}: {message}", config_line(*line))]
+    Config {
+        /// The node, and the part of its configuration.
+        place: String,
+        /// The line of the configuration, from 1, if one is to blame.
+        line: Option<u64>,
+        /// What is wrong, and what to do.
+        message: String,
+    },
+    /// A derived node cannot be made of its inputs.
+    #[error("{path}: {message}")]
+    Derived {
+        /// The node.
         path: String,
         /// What is wrong, and what to do.
         message: String,
@@ -208,6 +238,10 @@ fn hint(near: &Option<String>) -> String {
 
 fn line_text(line: Option<u64>) -> String {
     line.map_or_else(String::new, |line| format!(":{line}"))
+}
+
+fn config_line(line: Option<u64>) -> String {
+    line.map_or_else(String::new, |line| format!(", line {line}"))
 }
 
 fn column_text(column: &Option<String>) -> String {

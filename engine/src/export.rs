@@ -1,28 +1,42 @@
 //! Export: matched series become Parquet files in hive-partitioned folders, with a manifest.
 //!
-//! Rows come sorted by time, so one pass with one open writer per worker suffices: a partition ends where
-//! the next begins, found by binary search. Names, encodings and order depend on the data alone, so the
-//! same data gives the same bytes. Everything is written aside and put in place at once.
+//! A unit of work is one target; units run `jobs` at a time and give the same files in any order. Names,
+//! encodings and order depend on the data alone, so the same data gives the same bytes. Everything is
+//! written aside and put in place at the end; what the last export has already is left where it is.
 
+mod derived;
+mod layout;
 mod manifest;
-mod partition;
+mod previous;
 mod publish;
+mod reduced;
+mod split;
+mod sql;
+mod stored;
 mod target;
 
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
+use arrow::datatypes::SchemaRef;
 use scenarios::Stage;
 
 pub use manifest::{ExportedFile, ExportedTarget, MANIFEST_FORMAT, MANIFEST_NAME, Manifest};
 
-use crate::error::{Error, Result};
-use crate::log::Snapshot;
+use crate::error::Result;
+use crate::factory::{Reduction, View};
+use crate::knobs::{Copy, Reduce};
+use crate::metrics::Counter;
 use crate::series::{TimeRange, Units};
-use crate::tree::Pattern;
-use partition::PartitionWriter;
+use crate::tree::{NodeId, Pattern};
+use derived::DerivedExport;
+use layout::Layout;
+use previous::{Inputs, InputsOf, Previous};
 use publish::Staging;
+use reduced::{Reduced, ReducedExport, Source};
+use stored::{StoredExport, check_time};
 use target::{Target, find_targets};
 
 /// What is exported, and how.
@@ -42,94 +56,232 @@ pub struct ExportOptions {
     pub replace: bool,
 }
 
-/// Exports series of a snapshot; `progress` is told of series done and of all.
+/// Told of series done and of all.
+pub(crate) type Told<'a> = &'a (dyn Fn(u64, u64) + Sync);
+
+/// Exports series of a snapshot.
 ///
 /// # Errors
 /// If nothing matches, content is damaged, or files cannot be written; then `dir` is as it was before.
-pub(crate) fn export(
-    snapshot: &Snapshot,
-    options: &ExportOptions,
-    progress: &(dyn Fn(u64, u64) + Sync),
-) -> Result<Manifest> {
-    let recorder = snapshot.recorder();
-    let targets = find_targets(snapshot, &options.patterns)?;
+pub(crate) fn export(view: &View<'_>, options: &ExportOptions, told: Told<'_>) -> Result<Manifest> {
+    let (planner, recorder) = (view.planner(), view.planner().recorder());
+    let targets = find_targets(view, &options.patterns)?;
     let staging = Staging::begin(&options.dir, &options.patterns, options.replace)?;
+    let previous = {
+        let _stage = recorder.stage(Stage::MetadataCollection);
+        if planner.knobs().incremental() { Previous::read(&options.dir) } else { Previous::default() }
+    };
+    let export = Export { view, options, folder: staging.folder(), previous: &previous };
     let exported = {
         let _stage = recorder.stage(Stage::Execution);
-        export_all(snapshot, &targets, options, staging.folder(), progress)?
-    };
-    let manifest = {
-        let _stage = recorder.stage(Stage::MetadataCollection);
-        let manifest = Manifest::new(options, exported);
-        manifest.write(staging.folder())?;
-        manifest
+        export.all(&targets, told)?
     };
     let _stage = recorder.stage(Stage::MetadataCollection);
-    staging.publish()?;
+    let manifest = Manifest::new(options, exported);
+    manifest.write(staging.folder())?;
+    if manifest.files().any(|file| file.reused) {
+        let now: HashSet<&str> = manifest.files().map(|file| file.path.as_str()).collect();
+        let gone = previous.files().iter().filter(|path| !now.contains(path.as_str()));
+        staging.merge(gone.cloned().collect())?;
+    } else {
+        staging.publish()?;
+    }
     Ok(manifest)
 }
 
-/// Exports targets with `jobs` workers; results come in the order of the targets.
-fn export_all(
-    snapshot: &Snapshot,
-    targets: &[Target],
-    options: &ExportOptions,
-    folder: &Path,
-    progress: &(dyn Fn(u64, u64) + Sync),
-) -> Result<Vec<ExportedTarget>> {
-    let next = AtomicUsize::new(0);
-    let done = AtomicUsize::new(0);
-    let failed = AtomicBool::new(false);
-    let results: Mutex<Vec<Option<Result<ExportedTarget>>>> =
-        Mutex::new(targets.iter().map(|_| None).collect());
-    let work = || {
-        while !failed.load(Ordering::Relaxed) {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(target) = targets.get(index) else { break };
-            let result = export_one(snapshot, target, options, folder);
-            failed.fetch_or(result.is_err(), Ordering::Relaxed);
-            results.lock().expect("no worker panics while it stores a result")[index] = Some(result);
-            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-            progress(done as u64, targets.len() as u64);
-        }
-    };
-    let jobs = options.jobs.clamp(1, targets.len().max(1));
-    // The caller's thread is one of the workers.
-    std::thread::scope(|scope| {
-        (1..jobs).for_each(|_| drop(scope.spawn(work)));
-        work();
-    });
-    let results = results.into_inner().expect("no worker panicked while it stored a result");
-    let mut exported = Vec::with_capacity(targets.len());
-    // After a failure later targets have no result; the first failure in order is the one reported.
-    for result in results.into_iter().flatten() {
-        exported.push(result?);
-    }
-    Ok(exported)
+/// One export on its way.
+struct Export<'a> {
+    view: &'a View<'a>,
+    options: &'a ExportOptions,
+    /// The folder that new files are written to.
+    folder: &'a Path,
+    previous: &'a Previous,
 }
 
-fn export_one(
-    snapshot: &Snapshot,
-    target: &Target,
-    options: &ExportOptions,
-    folder: &Path,
-) -> Result<ExportedTarget> {
-    let series = target.open(snapshot)?;
-    let recorder = snapshot.recorder();
-    if series.time().is_none() && (options.temporal.finest().is_some() || !options.range.is_all()) {
-        return Err(Error::Export {
-            path: target.path.clone(),
-            message:
-                "it has no time column, so it cannot be cut by time; leave it out of the pattern, or export \
-                      it with --temporal \"\""
-                    .to_owned(),
+/// What one worker does at a time.
+struct Unit {
+    /// The targets, by their number.
+    targets: Vec<usize>,
+    /// How they are all reduced from one input, if they are and may be by streaming.
+    reduction: Option<Reduction>,
+}
+
+impl Export<'_> {
+    /// Exports targets with `jobs` workers; results come in the order of the targets.
+    fn all(&self, targets: &[Target], told: Told<'_>) -> Result<Vec<ExportedTarget>> {
+        let units = self.units(targets)?;
+        let next = AtomicUsize::new(0);
+        let done = AtomicUsize::new(0);
+        let failed = AtomicBool::new(false);
+        let results: Mutex<Vec<Option<Result<Vec<ExportedTarget>>>>> =
+            Mutex::new(units.iter().map(|_| None).collect());
+        let work = || {
+            while !failed.load(Ordering::Relaxed) {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(unit) = units.get(index) else { break };
+                let result = self.unit(unit, targets);
+                failed.fetch_or(result.is_err(), Ordering::Relaxed);
+                results.lock().expect("no worker panics while it stores a result")[index] = Some(result);
+                let done = done.fetch_add(unit.targets.len(), Ordering::Relaxed) + unit.targets.len();
+                told(done as u64, targets.len() as u64);
+            }
+        };
+        let jobs = self.options.jobs.clamp(1, units.len().max(1));
+        // The caller's thread is one of the workers.
+        std::thread::scope(|scope| {
+            (1..jobs).for_each(|_| drop(scope.spawn(work)));
+            work();
         });
+        let results = results.into_inner().expect("no worker panicked while it stored a result");
+        let mut exported: Vec<(usize, ExportedTarget)> = Vec::with_capacity(targets.len());
+        // After a failure later units have no result; the first failure in order is the one reported.
+        for (unit, result) in units.iter().zip(results) {
+            let Some(result) = result else { continue };
+            exported.extend(unit.targets.iter().copied().zip(result?));
+        }
+        exported.sort_by_key(|(target, _)| *target);
+        Ok(exported.into_iter().map(|(_, exported)| exported).collect())
     }
-    let mut writer = PartitionWriter::new(folder, target, &series, &options.temporal, recorder);
-    for batch in series.batches(options.range)? {
-        let _stage = recorder.stage(Stage::PartitionWrite);
-        writer.write(&batch?)?;
+
+    /// Puts targets into units: reductions of one input together, anything else alone.
+    fn units(&self, targets: &[Target]) -> Result<Vec<Unit>> {
+        let knobs = self.view.planner().knobs();
+        let streaming = knobs.reduce() == Reduce::Streaming && knobs.copy() != Copy::Sql;
+        let mut units: Vec<Unit> = Vec::with_capacity(targets.len());
+        let mut reduced: HashMap<Vec<NodeId>, usize> = HashMap::new();
+        for (index, target) in targets.iter().enumerate() {
+            let reduction = if streaming { self.view.reduction(target.node)? } else { None };
+            if let Some(reduction) = &reduction {
+                if let Some(unit) = reduced.get(&reduction.siblings) {
+                    units[*unit].targets.push(index);
+                    continue;
+                }
+                reduced.insert(reduction.siblings.clone(), units.len());
+            }
+            units.push(Unit { targets: vec![index], reduction });
+        }
+        Ok(units)
     }
-    let _stage = recorder.stage(Stage::PartitionWrite);
-    writer.finish()
+
+    fn unit(&self, unit: &Unit, targets: &[Target]) -> Result<Vec<ExportedTarget>> {
+        let of_unit: Vec<&Target> = unit.targets.iter().map(|index| &targets[*index]).collect();
+        if let Some(reduction) = &unit.reduction
+            && let Some(exported) = self.reduced(reduction, &of_unit)?
+        {
+            return Ok(exported);
+        }
+        of_unit.into_iter().map(|target| self.one(target)).collect()
+    }
+
+    /// Exports reductions of one input by streaming; nothing if a column cannot be reduced so.
+    fn reduced(&self, reduction: &Reduction, targets: &[&Target]) -> Result<Option<Vec<ExportedTarget>>> {
+        let namespace = self.view.namespace();
+        let Some(source) = Source::open(self.view, reduction)? else { return Ok(None) };
+        let mut reduced = Vec::with_capacity(targets.len());
+        for target in targets {
+            let resolution_us = namespace.resolution_us(target.node).expect("the target is a reduction");
+            reduced.push(Reduced {
+                layout: Layout::new(target, &self.options.temporal, &source.schema),
+                resolution_us,
+                identity: namespace.identity(target.node)?,
+                previous: self.previous.target(&target.path),
+            });
+        }
+        let export = ReducedExport {
+            folder: self.folder,
+            view: self.view,
+            reduction,
+            source: &source,
+            targets: reduced,
+            range: self.options.range,
+        };
+        let outcomes = export.run()?;
+        let exported = targets.iter().zip(&export.targets).zip(outcomes);
+        Ok(Some(
+            exported
+                .map(|((target, reduced), (files, inputs))| {
+                    self.exported(target, &reduced.layout, &source.schema, Some(0), files, inputs)
+                })
+                .collect(),
+        ))
+    }
+
+    fn one(&self, target: &Target) -> Result<ExportedTarget> {
+        if self.view.namespace().derived(target.node).is_some() {
+            return self.derived(target);
+        }
+        let series = self.view.series(target.node, &target.path)?;
+        let layout = Layout::new(target, &self.options.temporal, series.schema());
+        check_time(&target.path, series.time(), &layout, self.options.range)?;
+        let export = StoredExport {
+            folder: self.folder,
+            layout: &layout,
+            series: &series,
+            range: self.options.range,
+            inputs: InputsOf::new(series.schema(), &layout),
+            previous: self.previous.target(&target.path),
+            planner: self.view.planner(),
+        };
+        let (files, inputs) = export.run()?;
+        Ok(self.exported(target, &layout, series.schema(), series.time(), files, inputs))
+    }
+
+    fn derived(&self, target: &Target) -> Result<ExportedTarget> {
+        let shown = self.view.shown(target.node)?;
+        let schema = shown.provider.schema();
+        let layout = Layout::new(target, &self.options.temporal, &schema);
+        let time = shown.time_column.as_deref().and_then(|time| schema.index_of(time).ok());
+        check_time(&target.path, time, &layout, self.options.range)?;
+        let export = DerivedExport {
+            folder: self.folder,
+            layout: &layout,
+            path: &target.path,
+            shown: &shown,
+            range: self.options.range,
+            previous: self.previous.target(&target.path),
+            planner: self.view.planner(),
+        };
+        let (files, inputs) = export.run()?;
+        Ok(self.exported(target, &layout, &schema, time, files, inputs))
+    }
+
+    fn exported(
+        &self,
+        target: &Target,
+        layout: &Layout<'_>,
+        schema: &SchemaRef,
+        time: Option<usize>,
+        files: Vec<ExportedFile>,
+        inputs: Inputs,
+    ) -> ExportedTarget {
+        self.count(&files);
+        ExportedTarget {
+            path: target.path.clone(),
+            captures: target.captures.clone(),
+            folder: target.folder.clone(),
+            rows: files.iter().map(|file| file.rows).sum(),
+            first_us: files.first().and_then(|file| file.first_us),
+            last_us: files.last().and_then(|file| file.last_us),
+            partition_columns: layout.partition_columns(),
+            schema: Arc::clone(schema),
+            time,
+            files,
+            inputs: Some(inputs),
+        }
+    }
+
+    /// Counts what was written, and what was there already.
+    fn count(&self, files: &[ExportedFile]) {
+        let recorder = self.view.planner().recorder();
+        for file in files {
+            if file.reused {
+                recorder.count(Counter::PartitionsReused, 1);
+                continue;
+            }
+            recorder.count(Counter::RowsWritten, file.rows);
+            recorder.count(Counter::FilesWritten, 1);
+            recorder.count(Counter::BytesWritten, file.bytes);
+            recorder.count(Counter::PartitionsWritten, 1);
+        }
+    }
 }

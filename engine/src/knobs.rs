@@ -1,10 +1,19 @@
 //! The knobs of one pond handle: which form of each step runs.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 
 use scenarios::Settings;
+use toml::de::{DeTable, DeValue};
 
 use crate::error::{Error, Result};
+
+/// The file in a pond's folder that sets its knobs.
+const SETTINGS_FILE: &str = "pond.toml";
+
+/// What variables that set knobs begin with.
+const VARIABLES: &str = "POND_";
 
 /// How matched rows become files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,15 +38,9 @@ pub enum Reduce {
 }
 
 /// A setting for every knob of the vocabulary; see `scenarios::KNOBS`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Knobs {
     settings: Settings,
-}
-
-impl Default for Knobs {
-    fn default() -> Self {
-        Self { settings: Settings::default() }
-    }
 }
 
 impl From<Settings> for Knobs {
@@ -52,8 +55,65 @@ impl Knobs {
     /// # Errors
     /// If there is none of the name.
     pub fn preset(name: &str) -> Result<Self> {
-        let settings = Settings::preset(name).map_err(|message| Error::Option { option: "preset", message })?;
+        let settings =
+            Settings::preset(name).map_err(|message| Error::Option { option: "preset", message })?;
         Ok(Self { settings })
+    }
+
+    /// Reads the settings of a pond: its `pond.toml`, then the environment (`POND_COPY=split`).
+    ///
+    /// The file has a table `[knobs]` and nothing else; `preset` counts first, then `caches`, then the rest.
+    ///
+    /// # Errors
+    /// Names the file and the line, or the variable, of what is no knob or has no such value.
+    pub fn of_pond(root: &Path) -> Result<Self> {
+        let mut knobs = Self::default();
+        let path = root.join(SETTINGS_FILE);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => knobs.read(&path, &text)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::io("read", &path)(error)),
+        }
+        let variables: BTreeMap<String, String> = std::env::vars()
+            .filter_map(|(name, value)| Some((name.strip_prefix(VARIABLES)?.to_lowercase(), value)))
+            .collect();
+        let bad = |message: String| Error::Option { option: "POND_… in the environment", message };
+        if let Some(unknown) = variables.keys().find(|name| !Settings::names().any(|known| known == *name)) {
+            return Err(bad(Settings::default().set(unknown, "").expect_err("the name is unknown")));
+        }
+        knobs.settings.apply(&variables).map_err(bad)?;
+        Ok(knobs)
+    }
+
+    fn read(&mut self, path: &Path, text: &str) -> Result<()> {
+        let line =
+            |at: usize| text.as_bytes()[..at.min(text.len())].iter().filter(|b| **b == b'\n').count() + 1;
+        let bad = |at: usize, message: String| Error::line(path, line(at) as u64, message);
+        let document = DeTable::parse(text)
+            .map_err(|error| bad(error.span().map_or(0, |span| span.start), error.message().to_owned()))?;
+        let mut values = BTreeMap::new();
+        for (key, value) in document.get_ref() {
+            let DeValue::Table(table) = value.get_ref() else {
+                return Err(bad(key.span().start, format!("'{}' is no table; write [knobs]", key.get_ref())));
+            };
+            if key.get_ref() != "knobs" {
+                return Err(bad(
+                    key.span().start,
+                    format!("unknown table '{}'; write [knobs]", key.get_ref()),
+                ));
+            }
+            for (name, value) in table {
+                let text = match value.get_ref() {
+                    DeValue::String(text) => text.to_string(),
+                    DeValue::Integer(number) => number.as_str().to_owned(),
+                    _ => return Err(bad(value.span().start, "expected a text or a whole number".to_owned())),
+                };
+                let known = self.settings.clone().set(name.get_ref(), &text);
+                known.map_err(|message| bad(name.span().start, message))?;
+                values.insert(name.get_ref().to_string(), text);
+            }
+        }
+        self.settings.apply(&values).map_err(|message| bad(0, message))
     }
 
     /// Reads `knob=value` and sets it.
@@ -62,6 +122,14 @@ impl Knobs {
     /// If there is no such knob, or it has no such value.
     pub fn assign(&mut self, text: &str) -> Result<()> {
         self.settings.assign(text).map_err(|message| Error::Option { option: "--set", message })
+    }
+
+    /// Returns a knob's setting.
+    ///
+    /// # Panics
+    /// If there is no such knob; see `scenarios::KNOBS`.
+    pub fn get(&self, name: &str) -> &str {
+        self.settings.get(name)
     }
 
     /// Tells whether a cache of `scenarios::CACHES` is on.
@@ -139,5 +207,31 @@ impl Knobs {
 impl fmt::Display for Knobs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.settings.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Knobs> {
+        let mut knobs = Knobs::default();
+        knobs.read(Path::new("p/pond.toml"), text).map(|()| knobs)
+    }
+
+    #[test]
+    fn a_settings_file_applies_from_the_general_to_the_particular() {
+        let knobs = read("[knobs]\nplan_cache = \"on\"\njobs = 3\npreset = \"plain\"\n").unwrap();
+        assert!(knobs.cache("plan") && !knobs.cache("footer"));
+        assert_eq!((knobs.copy(), knobs.jobs()), (Copy::Sql, 3));
+    }
+
+    #[test]
+    fn errors_of_a_settings_file_name_the_line() {
+        let check = |text: &str, expect: &str| assert_eq!(read(text).unwrap_err().to_string(), expect);
+        check("[knobs]\n\ncoppy = \"sql\"", "p/pond.toml:3: unknown knob 'coppy'; did you mean 'copy'?");
+        check("[knobs]\ncopy = \"quick\"", "p/pond.toml:2: copy: 'quick' is none of sql, split, passthrough");
+        check("[knob]\n", "p/pond.toml:1: unknown table 'knob'; write [knobs]");
+        check("[knobs]\njobs = 1.5", "p/pond.toml:2: expected a text or a whole number");
     }
 }

@@ -4,16 +4,20 @@
 //! Layers, each importing only those before it:
 //!
 //! ```text
-//! error, metrics ◄ store ◄ tree ◄ log ◄ series ◄ query ◄ import, export ◄ pond ◄ cell ◄ bin/pond
+//! chunks, error, metrics, knobs, cache ◄ store ◄ tree ◄ log ◄ series ◄ query ◄ factory ◄ import, export ◄ pond ◄
+//! cell ◄ bin/pond
 //! ```
 //!
 //! [`Pond`] is where to begin.
 
 #![deny(unsafe_code)]
 
+mod cache;
 mod cell;
+mod chunks;
 mod error;
 mod export;
+mod factory;
 mod import;
 mod knobs;
 mod log;
@@ -24,14 +28,25 @@ mod series;
 mod store;
 mod tree;
 
+pub use cache::{Cache, CacheOptions, CacheStats, DiskCache, DiskStats, Policy};
 pub use cell::serve as serve_cells;
 pub use error::{Error, Result};
 pub use export::{ExportOptions, ExportedFile, ExportedTarget, MANIFEST_FORMAT, MANIFEST_NAME, Manifest};
+pub use factory::FACTORIES;
 pub use import::{Ambiguous, ImportOptions, Imported, NewSeries, NonFinite, Progress};
 pub use knobs::{Copy, Knobs, Reduce};
-pub use log::{CommitRecord, POND_FORMAT, Snapshot, Version};
-pub use metrics::{Counter, CountingAllocator, Recorder, StageGuard, Totals, allocations};
-pub use pond::{Listed, Pond, PondOptions};
-pub use query::{Answer, QueryOptions, SOURCE};
+pub use log::{CommitRecord, LogAnalysis, POND_FORMAT, Snapshot, Summary, Version};
+pub use metrics::{
+    Access, Counter, CountingAllocator, Recorder, StageGuard, Totals, allocations, keep_freed_memory,
+};
+pub use pond::{
+    CacheUse, DerivedNode, EXPLAINED_FORMAT, Explain, ExplainOptions, Explained, Listed, MatchUse,
+    MatchedNode, PlanOf, Pond, PondOptions,
+};
+pub use query::{
+    ANALYSIS_FORMAT, AggregateOrder, Analysis, Answer, Estimate, FileCacheOptions, FileCaches, Finding,
+    Operator, OrderUse, Phase, PhaseTime, Planning, Plans, QueryOptions, Rule, SOURCE, Scan, Scheme,
+    exported_table,
+};
 pub use series::{Batches, Series, TimeRange, Unit, Units};
 pub use tree::{EntryType, Match, Node, NodeId, Pattern, PondPath, Tree, Walked};

@@ -8,18 +8,26 @@
 //! small entry files are folded into larger ones of the next size class, so a pond of thousands of
 //! commits opens from a few dozen files.
 
+mod analysis;
+mod checked;
 mod commit;
 mod content;
 mod entry;
 mod files;
 mod fold;
+mod history;
 mod layout;
+mod rows;
 mod snapshot;
 mod table;
+#[cfg(test)]
+mod tests;
 
+pub use analysis::LogAnalysis;
 pub(crate) use commit::{NewVersion, Transaction};
 pub(crate) use content::{Content, ContentWriter, Digest, NewContent};
 pub use entry::{CommitRecord, Version};
+pub use history::Summary;
 pub(crate) use layout::Layout;
 pub use layout::POND_FORMAT;
 pub use snapshot::Snapshot;

@@ -5,11 +5,13 @@
 //! thread never add up to more than its elapsed time. With several workers they add up over workers.
 //! Without the feature `metrics`, every call here compiles to nothing.
 
+mod access;
 mod alloc;
 mod counter;
 mod recorder;
 mod trace;
 
-pub use alloc::{CountingAllocator, allocations};
+pub use access::Access;
+pub use alloc::{CountingAllocator, allocations, keep_freed_memory};
 pub use counter::Counter;
 pub use recorder::{Recorder, StageGuard, Totals};

@@ -1,19 +1,34 @@
 //! The façade: everything that users of the library do with a pond.
 
+mod derived;
+mod explain;
+mod snapshots;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::runtime::Runtime;
 
+use crate::cache::{CacheStats, DiskCache};
 use crate::error::{Error, Result};
 use crate::export::{ExportOptions, Manifest, export};
+use crate::factory::{Namespace, View};
 use crate::import::{ImportOptions, Imported, NewSeries, Progress, import, plan_sources, write_series};
-use crate::log::{CommitRecord, Layout, Log, Snapshot};
-use crate::metrics::{Counter, Recorder};
-use crate::query::{Answer, QueryOptions, query};
+use crate::knobs::Knobs;
+use crate::log::{CommitRecord, Layout, Log, Snapshot, Summary};
+use crate::metrics::Recorder;
+use crate::query::{Answer, Planner, QueryOptions, Relations, SOURCE, query, query_export};
 use crate::series::Series;
 use crate::tree::{EntryType, NodeId, Pattern, PondPath};
 use scenarios::Stage;
+use snapshots::Snapshots;
+
+pub use derived::DerivedNode;
+pub use explain::{
+    CacheUse, EXPLAINED_FORMAT, Explain, ExplainOptions, Explained, MatchUse, MatchedNode, PlanOf,
+};
 
 /// Threads that serve the log's and the queries' tasks.
 const WORKER_THREADS: usize = 2;
@@ -22,17 +37,21 @@ const WORKER_THREADS: usize = 2;
 const INLINE_BYTES_MAX: u64 = 64 * 1024;
 
 /// How a pond is opened or made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PondOptions {
+    /// Which form of each step runs.
+    pub knobs: Knobs,
     /// Whether every stage is kept as a span, for [`Recorder::write_trace`].
     pub trace: bool,
+    /// Whether accesses to stored files are remembered by path, for [`Pond::explain`].
+    pub accesses: bool,
     /// For a new pond: content up to this many bytes is kept in the log.
     pub inline_bytes_max: u64,
 }
 
 impl Default for PondOptions {
     fn default() -> Self {
-        Self { trace: false, inline_bytes_max: INLINE_BYTES_MAX }
+        Self { knobs: Knobs::default(), trace: false, accesses: false, inline_bytes_max: INLINE_BYTES_MAX }
     }
 }
 
@@ -40,8 +59,9 @@ impl Default for PondOptions {
 #[derive(Debug)]
 pub struct Pond {
     log: Log,
-    runtime: Arc<Runtime>,
+    planner: Planner,
     recorder: Arc<Recorder>,
+    snapshots: Snapshots,
 }
 
 /// A node in a listing.
@@ -73,10 +93,10 @@ impl Pond {
     /// # Errors
     /// If the folder is not empty or cannot be written.
     pub fn init(root: &Path, options: PondOptions) -> Result<Self> {
-        let (recorder, runtime) = parts(options)?;
+        let (recorder, runtime) = parts(&options)?;
         let layout = Layout::create(root, options.inline_bytes_max)?;
         let log = Log::create(layout, Arc::clone(&recorder), Arc::clone(&runtime))?;
-        Ok(Self { log, runtime, recorder })
+        Self::over(log, runtime, recorder, options.knobs)
     }
 
     /// Opens a pond at its newest transaction.
@@ -84,10 +104,19 @@ impl Pond {
     /// # Errors
     /// If there is no pond, it is of a newer format, or its log is damaged.
     pub fn open(root: &Path, options: PondOptions) -> Result<Self> {
-        let (recorder, runtime) = parts(options)?;
+        let (recorder, runtime) = parts(&options)?;
         let layout = Layout::open(root)?;
         let log = Log::open(layout, Arc::clone(&recorder), Arc::clone(&runtime))?;
-        Ok(Self { log, runtime, recorder })
+        Self::over(log, runtime, recorder, options.knobs)
+    }
+
+    fn over(log: Log, runtime: Arc<Runtime>, recorder: Arc<Recorder>, knobs: Knobs) -> Result<Self> {
+        let disk = knobs.cache_disk().then(|| {
+            let folder = log.layout().root().join("cache").join("footers");
+            DiskCache::open(folder, knobs.cache_bytes() as u64)
+        });
+        let planner = Planner::new(knobs, runtime, Arc::clone(&recorder), disk);
+        Ok(Self { log, planner, recorder, snapshots: Snapshots::default() })
     }
 
     /// Returns the recorder of stages and counters.
@@ -100,12 +129,31 @@ impl Pond {
         self.log.snapshot()
     }
 
-    /// Looks for newer transactions.
+    /// Looks for newer transactions; without its cache, the snapshot is read from the log again.
     ///
     /// # Errors
     /// If the log cannot be read.
     pub fn refresh(&self) -> Result<Arc<Snapshot>> {
-        self.log.refresh()
+        self.renew(self.planner.knobs().cache("delta"))
+    }
+
+    fn renew(&self, kept: bool) -> Result<Arc<Snapshot>> {
+        let begin = Instant::now();
+        let before = self.log.snapshot().txn();
+        let snapshot = if kept { self.log.refresh()? } else { self.log.reopen()? };
+        self.snapshots.note(kept, before == snapshot.txn(), begin.elapsed());
+        if before != snapshot.txn() {
+            self.planner.advance(&snapshot);
+        }
+        Ok(snapshot)
+    }
+
+    /// Reads the whole log anew, as if the pond were just opened; [`Pond::refresh`] reads what is new.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub fn reload(&self) -> Result<Arc<Snapshot>> {
+        self.renew(false)
     }
 
     /// Returns the version of the Delta table, which also counts maintenance.
@@ -129,7 +177,9 @@ impl Pond {
             let _stage = self.recorder.stage(Stage::FileDiscovery);
             plan_sources(snapshot.tree(), files, target, options.split_by.is_some())?
         };
-        import(&self.log, &sources, options, progress)
+        let imported = import(&self.log, &sources, options, progress);
+        self.planner.advance(&self.log.snapshot());
+        imported
     }
 
     /// Adds versions that a program made, as one transaction.
@@ -137,7 +187,9 @@ impl Pond {
     /// # Errors
     /// If a path has another type, or the disk is full; then the pond is as it was before.
     pub fn write(&self, series: impl Iterator<Item = NewSeries>) -> Result<u64> {
-        write_series(&self.log, series)
+        let rows = write_series(&self.log, series);
+        self.planner.advance(&self.log.snapshot());
+        rows
     }
 
     /// Makes a directory with all its parents; tells whether it was not there.
@@ -153,6 +205,7 @@ impl Pond {
             return Ok(false);
         }
         transaction.commit("mkdir", &serde_json::json!({ "path": path.as_str() }))?;
+        self.planner.advance(&self.log.snapshot());
         Ok(true)
     }
 
@@ -166,6 +219,7 @@ impl Pond {
         transaction.link(&path, &target)?;
         let details = serde_json::json!({ "path": path.as_str(), "target": target.as_str() });
         transaction.commit("link", &details)?;
+        self.planner.advance(&self.log.snapshot());
         Ok(())
     }
 
@@ -175,29 +229,27 @@ impl Pond {
     /// If the pattern is not well formed.
     pub fn list(&self, pattern: &str) -> Result<Vec<Listed>> {
         let pattern = Pattern::parse(pattern)?;
-        let snapshot = self.log.snapshot();
-        let walked = {
-            let _stage = self.recorder.stage(Stage::PatternMatch);
-            snapshot.tree().find(&pattern)
-        };
-        self.recorder.count(Counter::NodesVisited, walked.visited);
-        self.recorder.count(Counter::NodesMatched, walked.matches.len() as u64);
+        let view = self.view()?;
+        let namespace = view.namespace();
+        let (snapshot, tree) = (namespace.snapshot(), namespace.tree());
+        let matches = view.find(&pattern);
         let _stage = self.recorder.stage(Stage::FileDiscovery);
-        let listed = walked.matches.into_iter().map(|found| {
-            let entry_type = snapshot.tree().node(found.node).entry_type;
-            let all = snapshot.version_count(found.node);
-            let counting = if entry_type == EntryType::Series { all } else { 1 };
-            let versions = || snapshot.versions(found.node).skip(all - counting.min(all));
+        let listed = matches.iter().map(|found| {
+            let derived = namespace.derived(found.node).is_some();
+            // What a directory derives has no version of its own, and the versions of any other derived node
+            // are those of its configuration.
+            let summary = snapshot.summary(found.node);
+            let own = if derived { Summary::default() } else { summary };
             Listed {
                 node: found.node,
-                path: found.path,
-                captures: found.captures,
-                entry_type,
-                versions: all,
-                rows: versions().map(|version| version.rows).sum(),
-                bytes: versions().map(|version| version.size).sum(),
-                first_us: versions().filter_map(|version| version.first_us).min(),
-                last_us: versions().filter_map(|version| version.last_us).max(),
+                path: found.path.clone(),
+                captures: found.captures.clone(),
+                entry_type: tree.node(found.node).entry_type,
+                versions: summary.versions as usize,
+                rows: if derived { None } else { own.rows },
+                bytes: own.bytes,
+                first_us: own.first_us,
+                last_us: own.last_us,
             }
         });
         Ok(listed.collect())
@@ -209,9 +261,21 @@ impl Pond {
     /// If the path does not exist or holds no rows.
     pub fn series(&self, path: &str) -> Result<Series> {
         let path = PondPath::parse(path)?;
-        let snapshot = self.log.snapshot();
-        let node = snapshot.tree().lookup(&path)?;
-        Series::open(&snapshot, node, path.as_str())
+        let view = self.view()?;
+        let namespace = view.namespace();
+        let node = namespace.tree().lookup(&path)?;
+        let entry_type = namespace.tree().node(node).entry_type;
+        if namespace.derived(node).is_some() {
+            let expected = EntryType::Series.name();
+            return Err(match entry_type.is_queryable() {
+                true => Error::Derived {
+                    path: path.to_string(),
+                    message: "it is derived and has no stored rows; query it instead".to_owned(),
+                },
+                false => Error::WrongType { path: path.to_string(), found: entry_type.name(), expected },
+            });
+        }
+        self.planner.series(namespace.snapshot(), node, path.as_str())
     }
 
     /// Runs a query over a table or series, which it calls `source`.
@@ -219,7 +283,10 @@ impl Pond {
     /// # Errors
     /// If the path does not exist, or the query is wrong.
     pub fn query(&self, path: &str, sql: &str, options: QueryOptions) -> Result<Answer> {
-        query(self.series(path)?, sql, options, &self.runtime)
+        let view = self.view()?;
+        let node = view.namespace().tree().lookup(&PondPath::parse(path)?)?;
+        let relations = Relations::from([(SOURCE.to_owned(), view.shown(node)?)]);
+        query(&self.planner, &relations, sql, options)
     }
 
     /// Exports series; `progress` is told of series done and of all.
@@ -227,7 +294,39 @@ impl Pond {
     /// # Errors
     /// If nothing matches or files cannot be written; then the folder is as it was before.
     pub fn export(&self, options: &ExportOptions, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Manifest> {
-        export(&self.log.snapshot(), options, progress)
+        let manifest = export(&self.view()?, options, progress)?;
+        self.planner.files().invalidate(&options.dir)?;
+        Ok(manifest)
+    }
+
+    /// Returns the newest snapshot with its derived nodes, to be seen through the caches.
+    fn view(&self) -> Result<View<'_>> {
+        let snapshot = self.log.snapshot();
+        let kept = self.knobs().cache("pattern");
+        let suits = |namespace: &Namespace| kept && Arc::ptr_eq(namespace.snapshot(), &snapshot);
+        let make = || Namespace::expand(&snapshot, self.knobs().reduce());
+        Ok(View::new(self.snapshots.namespace(suits, make)?, &self.planner))
+    }
+
+    /// Runs a query over the files of an exported folder, which it calls `source`.
+    ///
+    /// The partitions are columns of text.
+    ///
+    /// # Errors
+    /// If the folder is no export, or the query is wrong.
+    pub fn query_export(&self, folder: &Path, sql: &str, options: QueryOptions) -> Result<Answer> {
+        query_export(&self.planner, folder, sql, options)
+    }
+
+    /// Returns the knobs that the pond was opened with.
+    pub fn knobs(&self) -> &Knobs {
+        self.planner.knobs()
+    }
+
+    /// Returns what each cache did, by its name.
+    pub fn cache_stats(&self) -> BTreeMap<&'static str, CacheStats> {
+        let others = self.planner.cache_stats();
+        others.into_iter().chain([("delta", self.snapshots.stats())]).collect()
     }
 
     /// Returns the commits, oldest first.
@@ -236,11 +335,15 @@ impl Pond {
     }
 }
 
-fn parts(options: PondOptions) -> Result<(Arc<Recorder>, Arc<Runtime>)> {
+fn parts(options: &PondOptions) -> Result<(Arc<Recorder>, Arc<Runtime>)> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKER_THREADS)
         .enable_all()
         .build()
         .map_err(Error::io("start threads for", Path::new("the pond")))?;
-    Ok((Arc::new(Recorder::new(options.trace)), Arc::new(runtime)))
+    let mut recorder = Recorder::new(options.trace);
+    if options.accesses {
+        recorder = recorder.with_accesses();
+    }
+    Ok((Arc::new(recorder), Arc::new(runtime)))
 }

@@ -8,6 +8,7 @@ mod class;
 
 use std::fmt;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -37,12 +38,23 @@ impl CountingStore {
         Self { inner: LocalFileSystem::new(), recorder }
     }
 
-    fn note(&self, class: Class, bytes: u64) {
+    fn note(&self, class: Class, location: &Path, range: Range<u64>) {
         let (requests, moved) = class.counters();
         self.recorder.count(requests, 1);
         if let Some(moved) = moved {
-            self.recorder.count(moved, bytes);
+            self.recorder.count(moved, range.end - range.start);
         }
+        self.recorder.request(class.name(), || self.file(location), range);
+    }
+
+    fn note_list(&self, prefix: Option<&Path>) {
+        self.recorder.count(Counter::StoreListRequests, 1);
+        self.recorder.request("list", || prefix.map_or_else(PathBuf::new, |prefix| self.file(prefix)), 0..0);
+    }
+
+    /// Returns the place of an object in the file system; its own name if it can have none.
+    fn file(&self, location: &Path) -> PathBuf {
+        self.inner.path_to_filesystem(location).unwrap_or_else(|_| PathBuf::from(location.to_string()))
     }
 
     /// Flushes a file that was just written, and its folder's entry for it.
@@ -62,7 +74,7 @@ impl CountingStore {
 #[async_trait]
 impl ObjectStore for CountingStore {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        self.note(Class::of(location), payload.content_length() as u64);
+        self.note(Class::of(location), location, 0..payload.content_length() as u64);
         let result = self.inner.put_opts(location, payload, options).await?;
         self.sync(location)?;
         Ok(result)
@@ -73,28 +85,28 @@ impl ObjectStore for CountingStore {
         location: &Path,
         options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        self.note(Class::of(location), 0);
+        self.note(Class::of(location), location, 0..0);
         self.inner.put_multipart_opts(location, options).await
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         let head = options.head;
         let result = self.inner.get_opts(location, options).await?;
-        let moved = if head { 0 } else { result.range.end - result.range.start };
+        let moved = if head { 0..0 } else { result.range.clone() };
         let class = match Class::of(location) {
             Class::Data if !head && result.range.start > 0 && result.range.end == result.meta.size => {
                 Class::Footer
             }
             class => class,
         };
-        self.note(class, moved);
+        self.note(class, location, moved);
         Ok(result)
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
         let class = Class::of(location);
         for range in ranges {
-            self.note(class, range.end - range.start);
+            self.note(class, location, range.clone());
         }
         self.inner.get_ranges(location, ranges).await
     }
@@ -106,7 +118,7 @@ impl ObjectStore for CountingStore {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.recorder.count(Counter::StoreListRequests, 1);
+        self.note_list(prefix);
         self.inner.list(prefix)
     }
 
@@ -115,12 +127,12 @@ impl ObjectStore for CountingStore {
         prefix: Option<&Path>,
         offset: &Path,
     ) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.recorder.count(Counter::StoreListRequests, 1);
+        self.note_list(prefix);
         self.inner.list_with_offset(prefix, offset)
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.recorder.count(Counter::StoreListRequests, 1);
+        self.note_list(prefix);
         self.inner.list_with_delimiter(prefix).await
     }
 

@@ -60,7 +60,7 @@ impl Workload {
 
     /// Returns the parameters that the workload understands: key, whether it is required, meaning.
     ///
-    /// Every workload understands the names of knobs besides, as [`Settings::names`] lists them.
+    /// Every workload understands the names of knobs besides, as [`crate::Settings::names`] lists them.
     pub fn parameters(self) -> &'static [(&'static str, bool, &'static str)] {
         type Parameter = (&'static str, bool, &'static str);
         const SIZE: Parameter = ("size", true, "the generated pond: a size of `datagen`");
@@ -87,6 +87,7 @@ impl Workload {
                 TEMPORAL,
                 ("start", false, "first timestamp, inclusive"),
                 ("end", false, "last timestamp, exclusive"),
+                ("appended", false, "for append: the series that gain a day; 1 if not given"),
             ],
             Self::QueryExport => {
                 &[SIZE, NODES, PATTERN, TEMPORAL, ("query", true, "point, range or aggregate")]

@@ -177,7 +177,8 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Sets a knob; `preset` sets all of them, and `caches` every cache.
+    /// Sets a knob; `preset` sets all of them, and `caches` every cache: `on`, `off`, `only-plan` for one
+    /// alone, `all-but-plan` for all without one.
     ///
     /// # Errors
     /// Names what is known if the knob or the value is not.
@@ -187,7 +188,7 @@ impl Settings {
             return Ok(());
         }
         if name == "caches" {
-            return CACHES.iter().try_for_each(|cache| self.set(&format!("{cache}_cache"), value));
+            return self.set_caches(value);
         }
         let knob = KNOBS.iter().find(|knob| knob.name == name).ok_or_else(|| {
             let names: Vec<&str> = Self::names().collect();
@@ -204,6 +205,25 @@ impl Settings {
         }
         self.values.insert(knob.name, value.to_owned());
         Ok(())
+    }
+
+    fn set_caches(&mut self, value: &str) -> Result<(), String> {
+        let (one, its, others) = match value.split_once("only-").or_else(|| value.split_once("all-but-")) {
+            Some(("", one)) if CACHES.contains(&one) => match value.starts_with("only-") {
+                true => (one, "on", "off"),
+                false => (one, "off", "on"),
+            },
+            _ if value == "on" || value == "off" => ("", value, value),
+            _ => {
+                let known = CACHES.join(", ");
+                return Err(format!(
+                    "caches: '{value}' is none of on, off, only-CACHE, all-but-CACHE, where CACHE is {known}"
+                ));
+            }
+        };
+        CACHES.iter().try_for_each(|cache| {
+            self.set(&format!("{cache}_cache"), if *cache == one { its } else { others })
+        })
     }
 
     /// Reads `knob=value` and sets it.
@@ -296,6 +316,21 @@ mod tests {
         settings.assign("caches=off").unwrap();
         assert!(CACHES.iter().all(|cache| settings.get(&format!("{cache}_cache")) == "off"));
         assert_eq!(settings.get("copy"), "passthrough");
+        let on = |settings: &Settings| {
+            CACHES
+                .into_iter()
+                .filter(|cache| settings.get(&format!("{cache}_cache")) == "on")
+                .collect::<Vec<_>>()
+        };
+        settings.assign("caches=only-plan").unwrap();
+        assert_eq!(on(&settings), ["plan"]);
+        settings.assign("caches=all-but-plan").unwrap();
+        assert_eq!(
+            on(&settings),
+            ["delta", "pattern", "schema", "provider", "session", "footer", "listing", "statistics"]
+        );
+        let error = settings.assign("caches=only-plans").unwrap_err();
+        assert!(error.starts_with("caches: 'only-plans' is none of on, off, only-CACHE"), "{error}");
     }
 
     #[test]

@@ -3,14 +3,15 @@
 //! Every key is known or refused, every axis value is used, every stated answer belongs to a cell.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::cell::{Answer, Cell, Workload, point_key};
-use crate::knob::Settings;
-use crate::nearest::nearest;
+use crate::document::{
+    self, DocumentError, Fault, Keys, Value, known_parameter, known_value, scalar, suggestion, table_of,
+};
 
 /// A named list of values that a scenario runs over.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,56 +56,22 @@ pub struct Suite {
     pub scenarios: Vec<Scenario>,
 }
 
-/// What is wrong with a suite, and where.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SuiteError {
-    /// The file could not be read.
-    #[error("cannot read suite {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The file is no TOML, or no suite.
-    #[error("{}:{line}: {message}", path.display())]
-    Invalid {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// What is wrong and what to do.
-        message: String,
-    },
-}
-
 impl Suite {
     /// Reads a suite from a file; the file's stem is the suite's name.
     ///
     /// # Errors
     /// If the file cannot be read, is no TOML, or states something unknown or contradictory.
-    pub fn read(path: &Path) -> Result<Self, SuiteError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| SuiteError::Read { path: path.to_owned(), source })?;
-        Self::parse(path, &text)
+    pub fn read(path: &Path) -> Result<Self, DocumentError> {
+        Self::parse(path, &document::read(path)?)
     }
 
     /// Reads a suite from text; `path` gives the suite's name and the place in errors.
     ///
     /// # Errors
     /// As [`Suite::read`].
-    pub fn parse(path: &Path, text: &str) -> Result<Self, SuiteError> {
-        let invalid = |(at, message): (usize, String)| SuiteError::Invalid {
-            path: path.to_owned(),
-            line: line_of(text, at),
-            message,
-        };
-        let document = DeTable::parse(text).map_err(|error| {
-            invalid((error.span().map_or(0, |span| span.start), error.message().to_owned()))
-        })?;
+    pub fn parse(path: &Path, text: &str) -> Result<Self, DocumentError> {
         let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-        suite(name, &document).map_err(invalid)
+        document::parse(path, text, |document| suite(name, document))
     }
 
     /// Expands every scenario to its cells, in file order.
@@ -150,11 +117,11 @@ impl Scenario {
     }
 }
 
-/// An error's byte offset in the text, and its message.
-type Fault = (usize, String);
-type Value<'a> = Spanned<DeValue<'a>>;
-
 fn suite(name: String, document: &Spanned<DeTable<'_>>) -> Result<Suite, Fault> {
+    if let Some((key, _)) = document.get_ref().get_key_value("claim") {
+        let message = "this is a ledger of claims, no suite; measure it with: cargo xtask claims";
+        return Err((key.span().start, message.to_owned()));
+    }
     let table = Keys::new(document.get_ref(), document.span().start, "suite", &["about", "scenario"])?;
     let about = table.text("about")?;
     let list = table.require("scenario")?;
@@ -181,7 +148,7 @@ const SCENARIO_KEYS: [&str; 9] =
 fn scenario(item: &Value<'_>) -> Result<Scenario, Fault> {
     let table = Keys::of(item, "scenario", &SCENARIO_KEYS)?;
     let name = table.text("name")?;
-    let workload = workload(&table)?;
+    let workload = table.workload()?;
     let mut one = Scenario {
         name,
         about: table.text("about")?,
@@ -194,39 +161,25 @@ fn scenario(item: &Value<'_>) -> Result<Scenario, Fault> {
         answers: BTreeMap::new(),
     };
     if let Some(with) = table.get("with") {
-        for (key, value) in table_of(with, "with")?.iter() {
-            known_parameter(workload, key.get_ref(), key.span().start)?;
-            let text = scalar(value)?;
-            known_value(key.get_ref(), &text, value.span().start)?;
-            one.with.insert(key.get_ref().to_string(), text);
-        }
+        one.with = document::parameters(workload, with, "with")?;
     }
     if let Some(axes) = table.get("axes") {
         one.axes = axes_of(axes, &one)?;
     }
-    for (key, required, about) in workload.parameters() {
-        let given = one.with.contains_key(*key) || one.axes.iter().any(|axis| axis.name == *key);
-        if *required && !given {
-            let message = format!(
-                "scenario '{}': {workload} needs '{key}' ({about}); give it in 'with' or as an axis",
-                one.name
-            );
-            return Err((item.span().start, message));
-        }
+    let axes: Vec<&str> = one.axes.iter().map(|axis| axis.name.as_str()).collect();
+    if let Some((key, about)) =
+        document::missing(workload, |key| one.with.contains_key(key) || axes.contains(&key))
+    {
+        let message = format!(
+            "scenario '{}': {workload} needs '{key}' ({about}); give it in 'with' or as an axis",
+            one.name
+        );
+        return Err((item.span().start, message));
     }
     if let Some(answers) = table.get("answers") {
         one.answers = answers_of(answers, &one)?;
     }
     Ok(one)
-}
-
-fn workload(table: &Keys<'_, '_>) -> Result<Workload, Fault> {
-    let value = table.require("workload")?;
-    let name = string(value)?;
-    let known = Workload::ALL.map(Workload::name);
-    Workload::ALL.into_iter().find(|w| w.name() == name).ok_or_else(|| {
-        (value.span().start, format!("unknown workload '{name}'{}", suggestion(&name, &known)))
-    })
 }
 
 fn axes_of(axes: &Value<'_>, scenario: &Scenario) -> Result<Vec<Axis>, Fault> {
@@ -277,105 +230,4 @@ fn answers_of(answers: &Value<'_>, scenario: &Scenario) -> Result<BTreeMap<Strin
         found.insert(name, Answer { rows, digest: table.text("digest")? });
     }
     Ok(found)
-}
-
-fn known_parameter(workload: Workload, key: &str, at: usize) -> Result<(), Fault> {
-    let known: Vec<&str> =
-        workload.parameters().iter().map(|(key, _, _)| *key).chain(Settings::names()).collect();
-    if known.contains(&key) {
-        return Ok(());
-    }
-    Err((at, format!("{workload} has no parameter '{key}'{}", suggestion(key, &known))))
-}
-
-/// Refuses a value that a knob does not have; other parameters are the engine's to judge.
-fn known_value(key: &str, value: &str, at: usize) -> Result<(), Fault> {
-    if !Settings::names().any(|name| name == key) {
-        return Ok(());
-    }
-    Settings::default().set(key, value).map_err(|message| (at, message))
-}
-
-/// A table whose keys have been checked against the known ones.
-struct Keys<'t, 'a> {
-    table: &'t DeTable<'a>,
-    at: usize,
-    what: &'static str,
-}
-
-impl<'t, 'a> Keys<'t, 'a> {
-    fn of(value: &'t Value<'a>, what: &'static str, known: &[&str]) -> Result<Self, Fault> {
-        Self::new(table_of(value, what)?, value.span().start, what, known)
-    }
-
-    fn new(table: &'t DeTable<'a>, at: usize, what: &'static str, known: &[&str]) -> Result<Self, Fault> {
-        for key in table.keys() {
-            let name: &str = key.get_ref();
-            if !known.contains(&name) {
-                let message = format!("unknown key '{name}' in {what}{}", suggestion(name, known));
-                return Err((key.span().start, message));
-            }
-        }
-        Ok(Self { table, at, what })
-    }
-
-    fn get(&self, key: &str) -> Option<&'t Value<'a>> {
-        self.table.get(key)
-    }
-
-    fn require(&self, key: &str) -> Result<&'t Value<'a>, Fault> {
-        self.get(key).ok_or_else(|| (self.at, format!("{} needs the key '{key}'", self.what)))
-    }
-
-    fn text(&self, key: &str) -> Result<String, Fault> {
-        let value = self.require(key)?;
-        let text = string(value)?;
-        if text.trim().is_empty() {
-            return Err((value.span().start, format!("'{key}' must not be empty")));
-        }
-        Ok(text)
-    }
-
-    fn number(&self, key: &str, default: u64) -> Result<u64, Fault> {
-        let Some(value) = self.get(key) else { return Ok(default) };
-        let DeValue::Integer(integer) = value.get_ref() else {
-            return Err((value.span().start, format!("'{key}' must be a whole number")));
-        };
-        u64::from_str_radix(&integer.as_str().replace('_', ""), integer.radix())
-            .map_err(|_| (value.span().start, format!("'{key}' must be a whole number from 0")))
-    }
-}
-
-fn table_of<'t, 'a>(value: &'t Value<'a>, what: &str) -> Result<&'t DeTable<'a>, Fault> {
-    match value.get_ref() {
-        DeValue::Table(table) => Ok(table),
-        _ => Err((value.span().start, format!("'{what}' must be a table"))),
-    }
-}
-
-fn string(value: &Value<'_>) -> Result<String, Fault> {
-    match value.get_ref() {
-        DeValue::String(text) => Ok(text.to_string()),
-        _ => Err((value.span().start, "expected a string in quotes".to_owned())),
-    }
-}
-
-fn scalar(value: &Value<'_>) -> Result<String, Fault> {
-    match value.get_ref() {
-        DeValue::String(text) => Ok(text.to_string()),
-        DeValue::Integer(integer) => Ok(integer.as_str().to_owned()),
-        DeValue::Boolean(flag) => Ok(flag.to_string()),
-        _ => Err((value.span().start, "expected a string, a whole number or a boolean".to_owned())),
-    }
-}
-
-fn suggestion(word: &str, known: &[&str]) -> String {
-    match nearest(word, known.iter().copied()) {
-        Some(close) => format!("; did you mean '{close}'?"),
-        None => format!("; known: {}", known.join(", ")),
-    }
-}
-
-fn line_of(text: &str, at: usize) -> usize {
-    text.as_bytes()[..at.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
 }

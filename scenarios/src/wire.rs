@@ -2,7 +2,7 @@
 //!
 //! The engine greets with [`Event::Hello`], then answers each [`Request`] from standard input with any
 //! number of [`Event::Progress`] lines and ends it with exactly one of [`Event::Prepared`],
-//! [`Event::Done`] or [`Event::Failed`]. End of input ends the engine. Everything that is not an event
+//! [`Event::Done`], [`Event::Explained`] or [`Event::Failed`]. End of input ends the engine. Everything that is not an event
 //! goes to standard error.
 
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use crate::cell::Cell;
 use crate::sample::Sample;
 
 /// The protocol's version; both sides refuse another one.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// What the harness asks of the engine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,15 @@ pub enum Request {
         work_dir: PathBuf,
         /// Executions after the first one.
         warm: u32,
+    },
+    /// Do once what the cell does, and explain it. Not measured.
+    Explain {
+        /// The cell.
+        cell: Cell,
+        /// Where generated ponds are kept.
+        ponds_dir: PathBuf,
+        /// An empty folder for the cell's output.
+        work_dir: PathBuf,
     },
 }
 
@@ -81,6 +90,11 @@ pub enum Event {
     Done {
         /// How many samples were sent for this request.
         samples: u32,
+    },
+    /// A [`Request::Explain`] is done.
+    Explained {
+        /// What `pond explain --format json` prints: plans, operators, findings, the log, accesses.
+        analysis: serde_json::Value,
     },
     /// The request failed; the engine goes on with the next one.
     Failed {

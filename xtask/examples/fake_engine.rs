@@ -27,6 +27,10 @@ fn main() {
                 assert!(work_dir.is_dir(), "the harness makes the work folder");
                 run(&cell, warm, behaviours.get(&cell.scenario).map_or("good", String::as_str));
             }
+            Request::Explain { cell, .. } => {
+                let analysis = serde_json::json!({ "format": 1, "cell": cell.id() });
+                say(&Event::Explained { analysis });
+            }
         }
     }
     if everywhere == "bad-end" {

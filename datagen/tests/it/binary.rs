@@ -170,7 +170,7 @@ fn a_full_disk_is_told_in_one_line() {
 #[test]
 fn lists_print_and_write_nothing() {
     let sizes = String::from_utf8(datagen(&["--list"]).stdout).expect("UTF-8");
-    assert_eq!(sizes.lines().count(), 10, "a head and nine sizes");
+    assert_eq!(sizes.lines().count(), 15, "a head and fourteen sizes");
     let series = String::from_utf8(datagen(&["--list", "--size", "tiny"]).stdout).expect("UTF-8");
     assert_eq!(series.lines().count(), 8);
     assert!(series.lines().nth(1).expect("two lines").ends_with("tide.series (2 versions)"), "{series}");

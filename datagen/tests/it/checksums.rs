@@ -17,6 +17,11 @@ fn specs_keep_their_digests() {
         ("rows-100m", "d480c7b470ed1c83"),
         ("deep", "014cffdb8d5a561b"),
         ("wide", "3102f5d74dbdc673"),
+        ("history-1", "8f5e7f0f0d6950d0"),
+        ("history-10", "e0f151788d5c4022"),
+        ("history-100", "db467a19af723a62"),
+        ("history-1000", "201f38e94ec924d5"),
+        ("versions", "65467f9aee24552a"),
     ];
     assert_eq!(expect.map(|(size, _)| size), SIZES);
     for (size, digest) in expect {

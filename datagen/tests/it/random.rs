@@ -17,14 +17,14 @@ prop_compose! {
         duplicates_ppm in prop::sample::select(SHARES.to_vec()),
         out_of_order_series_ppm in prop::sample::select(SHARES.to_vec()),
         versions_series_ppm in prop::sample::select(SHARES.to_vec()),
-        versions_max in 2_u32..=12,
+        (versions_min, versions_max) in (2_u32..=12).prop_flat_map(|max| (2..=max, Just(max))),
         late_rows_ppm in prop::sample::select(SHARES.to_vec()),
         late_columns_ppm in prop::sample::select(SHARES.to_vec()),
         unit_changes_ppm in prop::sample::select(SHARES.to_vec()),
     ) -> Oddities {
         Oddities {
-            gaps_ppm, nulls_ppm, duplicates_ppm, out_of_order_series_ppm, versions_series_ppm, versions_max,
-            late_rows_ppm, late_columns_ppm, unit_changes_ppm,
+            gaps_ppm, nulls_ppm, duplicates_ppm, out_of_order_series_ppm, versions_series_ppm, versions_min,
+            versions_max, late_rows_ppm, late_columns_ppm, unit_changes_ppm,
         }
     }
 }

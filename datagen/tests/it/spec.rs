@@ -6,7 +6,7 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, Float64Type, TimeUnit};
 use datagen::{DatagenError, Layout, Oddities, PondSpec, SIZES};
 
-use crate::canon::{known, rows};
+use crate::canon::{known, rows, times_us};
 
 #[test]
 fn sizes_have_the_promised_shape() {
@@ -23,6 +23,9 @@ fn sizes_have_the_promised_shape() {
     check("rows-100m", 1, 100_000_000);
     check("deep", 64, 64 * 96);
     check("wide", 2_400, 2_400 * 8);
+    check("history-1", 3, 3 * 7 * 1_440);
+    check("history-1000", 3, 3 * 7 * 1_440);
+    check("versions", 10_000, 10_000 * 300);
 }
 
 #[test]
@@ -66,7 +69,7 @@ fn an_unknown_size_names_the_nearest_and_the_known() {
     assert_eq!(
         text("smal"),
         "unknown size 'smal'; did you mean 'small'?; known: tiny, small, medium, large, rows-1m, rows-10m, \
-         rows-100m, deep, wide"
+         rows-100m, deep, wide, history-1, history-10, history-100, history-1000, versions"
     );
     assert!(text("elephantine").starts_with("unknown size 'elephantine'; known: tiny"));
 }
@@ -90,8 +93,26 @@ fn contradictions_are_refused_in_words() {
     );
     let all_gaps = Oddities { gaps_ppm: 900_000, ..Oddities::NONE };
     check(PondSpec { oddities: all_gaps, ..tiny() }, "gaps_ppm must be at most 100000");
+    let versions = Oddities { versions_min: 5, versions_max: 4, ..Oddities::NONE };
+    check(PondSpec { oddities: versions, ..tiny() }, "versions_min must be 2 to versions_max");
     let far = PondSpec { span_s: u64::MAX, ..tiny() };
     check(far, "start_us and span_s must stay within the years 1970 to 9999");
+}
+
+#[test]
+fn histories_hold_the_same_rows_in_so_many_versions() {
+    let times = |size: &str, versions: u32| {
+        let series = known(size).series();
+        let times = |one: &datagen::Series| -> Vec<i64> {
+            assert_eq!(one.versions(), versions, "{size}");
+            (1..=versions).flat_map(|version| times_us(&rows(one, version))).collect()
+        };
+        series.iter().map(|one| (one.path().to_owned(), times(one))).collect::<Vec<_>>()
+    };
+    let one = times("history-1", 1);
+    assert_eq!(times("history-10", 10), one);
+    assert_eq!(times("history-1000", 1_000), one);
+    assert!(known("versions").series().iter().all(|one| one.versions() == 30));
 }
 
 #[test]
@@ -119,6 +140,7 @@ fn every_field_enters_the_digest() {
         odd(|odd| odd.duplicates_ppm += 1),
         odd(|odd| odd.out_of_order_series_ppm += 1),
         odd(|odd| odd.versions_series_ppm += 1),
+        odd(|odd| odd.versions_min += 1),
         odd(|odd| odd.versions_max += 1),
         odd(|odd| odd.late_rows_ppm += 1),
         odd(|odd| odd.late_columns_ppm += 1),

@@ -5,8 +5,10 @@
 //! significant digits, because the order of additions is the engine's own affair.
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::compute::{cast, filter, is_not_null};
-use arrow::datatypes::{DataType, Float64Type, Int64Type, SchemaRef};
+use arrow::compute::{
+    SortColumn, cast, concat_batches, filter, is_not_null, lexsort_to_indices, take_record_batch,
+};
+use arrow::datatypes::{DataType, FieldRef, Float64Type, Int64Type, SchemaRef};
 use scenarios::Answer;
 
 use crate::error::Result;
@@ -62,6 +64,26 @@ impl Canon {
         Ok(rows)
     }
 
+    /// Adds all rows of a file, in time order; rows of equal time in the order of their values.
+    ///
+    /// Which of them comes first is no part of an answer: SQL promises no order among them.
+    ///
+    /// # Errors
+    /// If a batch cannot be read.
+    pub(crate) fn file(
+        &mut self,
+        schema: &SchemaRef,
+        batches: impl Iterator<Item = Result<RecordBatch>>,
+    ) -> Result<u64> {
+        let batches: Vec<RecordBatch> = batches.collect::<Result<_>>()?;
+        let is_time = |field: &FieldRef| matches!(field.data_type(), DataType::Timestamp(..));
+        let batches = match schema.fields().iter().position(is_time) {
+            Some(time) if !is_increasing(&batches, time)? => vec![in_order(schema, &batches, time)?],
+            _ => batches,
+        };
+        self.table(schema, batches.into_iter().map(Ok))
+    }
+
     /// Counts rows that are not of a table, such as matches.
     pub(crate) fn count(&mut self, rows: u64) {
         self.rows += rows;
@@ -108,6 +130,32 @@ impl Canon {
     }
 }
 
+/// Tells whether each time is later than the one before it.
+fn is_increasing(batches: &[RecordBatch], time: usize) -> Result<bool> {
+    let mut last = None;
+    for batch in batches {
+        let times = cast(batch.column(time), &DataType::Int64)?;
+        for at in times.as_primitive::<Int64Type>().values() {
+            if last.is_some_and(|last| last >= *at) {
+                return Ok(false);
+            }
+            last = Some(*at);
+        }
+    }
+    Ok(true)
+}
+
+/// Sorts rows by time, then by their other columns.
+fn in_order(schema: &SchemaRef, batches: &[RecordBatch], time: usize) -> Result<RecordBatch> {
+    let all = concat_batches(schema, batches)?;
+    let others = (0..all.num_columns()).filter(|index| *index != time);
+    let columns: Vec<SortColumn> = std::iter::once(time)
+        .chain(others)
+        .map(|index| SortColumn { values: ArrayRef::clone(all.column(index)), options: None })
+        .collect();
+    Ok(take_record_batch(&all, &lexsort_to_indices(&columns, None)?)?)
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -121,6 +169,24 @@ mod tests {
         let mut canon = Canon::new(round);
         canon.table(&batches[0].schema(), batches.iter().cloned().map(Ok)).unwrap();
         canon.answer()
+    }
+
+    #[test]
+    fn which_of_equal_times_comes_first_does_not_count() {
+        let batch = |times: &[i64], values: &[f64]| {
+            let time: ArrayRef = Arc::new(TimestampMicrosecondArray::from(times.to_vec()));
+            let value: ArrayRef = Arc::new(Float64Array::from(values.to_vec()));
+            RecordBatch::try_from_iter([("t", time), ("v", value)]).unwrap()
+        };
+        let answer = |times: &[i64], values: &[f64]| {
+            let batch = batch(times, values);
+            let mut canon = Canon::new(false);
+            canon.file(&batch.schema(), std::iter::once(Ok(batch))).unwrap();
+            canon.answer()
+        };
+        assert_eq!(answer(&[1, 2, 2], &[0.0, 1.0, 2.0]), answer(&[1, 2, 2], &[0.0, 2.0, 1.0]));
+        assert_eq!(answer(&[2, 1], &[5.0, 6.0]), answer(&[1, 2], &[6.0, 5.0]));
+        assert_ne!(answer(&[1, 2], &[5.0, 6.0]), answer(&[1, 2], &[6.0, 5.0]));
     }
 
     proptest! {

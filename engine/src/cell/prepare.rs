@@ -11,6 +11,7 @@ use datagen::{Format, Options, PondSpec};
 use scenarios::wire::Event;
 use scenarios::{Cell, Workload};
 
+use super::nodes::{self, Node};
 use crate::error::{Error, Result};
 use crate::import::NewSeries;
 use crate::log::POND_FORMAT;
@@ -19,7 +20,7 @@ use crate::series::SortedWriter;
 use crate::tree::{EntryType, PondPath};
 
 /// Raised when the way ponds are built changes, though neither spec, format nor encoding does.
-const BUILD: u32 = 2;
+const BUILD: u32 = 3;
 
 /// Told of steps: what, how many are done, how many there are.
 pub(super) type Steps<'a> = &'a mut dyn FnMut(&str, u64, u64) -> std::io::Result<()>;
@@ -30,6 +31,8 @@ pub(super) struct Data {
     pub path: PathBuf,
     /// The format of source files; nothing if the data is a pond.
     format: Option<Format>,
+    /// The pond without derived nodes, and the nodes to add to it.
+    derived: Option<(PathBuf, Vec<Node>)>,
 }
 
 /// Finds where a cell's data is, built or not.
@@ -40,8 +43,14 @@ pub(super) fn data(cell: &Cell, ponds_dir: &Path) -> Result<Data> {
     let digest = spec.digest();
     if cell.workload != Workload::Import {
         let encoding = encoding_digest()?;
-        let path = ponds_dir.join(format!("{size}-{digest}-f{POND_FORMAT}-{encoding}-b{BUILD}"));
-        return Ok(Data { spec, path, format: None });
+        let name = format!("{size}-{digest}-f{POND_FORMAT}-{encoding}-b{BUILD}");
+        let base = ponds_dir.join(&name);
+        let Some(set) = cell.parameter("nodes") else {
+            return Ok(Data { spec, path: base, format: None, derived: None });
+        };
+        let set = nodes::set(set, &spec)?;
+        let path = ponds_dir.join(format!("{name}-n{}", nodes::digest(&set)));
+        return Ok(Data { spec, path, format: None, derived: Some((base, set)) });
     }
     let format = match cell.parameter("format") {
         Some("csv") => Format::Csv,
@@ -52,7 +61,7 @@ pub(super) fn data(cell: &Cell, ponds_dir: &Path) -> Result<Data> {
         }
     };
     let path = ponds_dir.join(format!("{size}-{digest}-{}-b{BUILD}", format.extension()));
-    Ok(Data { spec, path, format: Some(format) })
+    Ok(Data { spec, path, format: Some(format), derived: None })
 }
 
 /// Returns a digest of what the writer makes of a generated series: it changes with the encodings.
@@ -81,24 +90,58 @@ pub(super) fn prepare(cell: &Cell, ponds_dir: &Path, steps: Steps<'_>) -> Result
         return Ok(Event::Prepared { built: false, files, rows });
     }
     fs::create_dir_all(ponds_dir).map_err(Error::io("create the folder", ponds_dir))?;
-    let aside = tempfile::tempdir_in(ponds_dir).map_err(Error::io("create a folder in", ponds_dir))?;
-    let new = aside.path().join("new");
-    match data.format {
-        Some(format) => {
-            let options = Options { out: new.clone(), format, force: false };
-            datagen::write(&data.spec, &options, &|_| ()).map_err(|error| Error::Export {
+    match (data.format, &data.derived) {
+        (Some(format), _) => build(&data.path, |new| {
+            let options = Options { out: new.to_owned(), format, force: false };
+            datagen::write(&data.spec, &options, &|_| ()).map(drop).map_err(|error| Error::Export {
                 path: new.display().to_string(),
                 message: error.to_string(),
-            })?;
+            })
+        })?,
+        (None, None) => build(&data.path, |new| build_pond(&data.spec, new, steps))?,
+        (None, Some((base, set))) => {
+            if !base.exists() {
+                build(base, |new| build_pond(&data.spec, new, steps))?;
+            }
+            build(&data.path, |new| build_derived(base, set, new))?;
         }
-        None => build_pond(&data.spec, &new, steps)?,
-    }
-    match fs::rename(&new, &data.path) {
-        // Another process was quicker.
-        Err(_) if data.path.exists() => {}
-        renamed => renamed.map_err(Error::io("create", &data.path))?,
     }
     Ok(Event::Prepared { built: true, files, rows })
+}
+
+/// Builds something aside and renames it into place.
+fn build(path: &Path, make: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let folder = path.parent().unwrap_or(path);
+    let aside = tempfile::tempdir_in(folder).map_err(Error::io("create a folder in", folder))?;
+    let new = aside.path().join("new");
+    make(&new)?;
+    match fs::rename(&new, path) {
+        // Another process was quicker.
+        Err(_) if path.exists() => Ok(()),
+        renamed => renamed.map_err(Error::io("create", path)),
+    }
+}
+
+/// Builds a pond with derived nodes: a copy of one without, and a transaction for each node.
+fn build_derived(base: &Path, set: &[Node], root: &Path) -> Result<()> {
+    copy_pond(base, root, false)?;
+    let pond = Pond::open(root, PondOptions::default())?;
+    set.iter().try_for_each(|node| pond.mknod(node.factory, node.path, &node.config()))
+}
+
+/// Copies a pond's folder; content, which never changes, is linked where the file system can.
+fn copy_pond(from: &Path, to: &Path, is_content: bool) -> Result<()> {
+    fs::create_dir(to).map_err(Error::io("create the folder", to))?;
+    for item in fs::read_dir(from).map_err(Error::io("list", from))? {
+        let item = item.map_err(Error::io("list", from))?;
+        let (source, target) = (item.path(), to.join(item.file_name()));
+        if source.is_dir() {
+            copy_pond(&source, &target, is_content || item.file_name() == "content")?;
+        } else if !is_content || fs::hard_link(&source, &target).is_err() {
+            fs::copy(&source, &target).map_err(Error::io("copy", &source))?;
+        }
+    }
+    Ok(())
 }
 
 /// Builds a pond: one transaction for the first versions of all series, one for the second, and so on.
@@ -123,7 +166,7 @@ fn build_pond(spec: &PondSpec, root: &Path, steps: Steps<'_>) -> Result<()> {
 }
 
 /// Makes a version of a generated series ready to be written.
-fn new_series(series: &datagen::Series, version: u32) -> NewSeries {
+pub(super) fn new_series(series: &datagen::Series, version: u32) -> NewSeries {
     let schema = series.schema(version);
     let entry_type = if series.path().ends_with(".table") { EntryType::Table } else { EntryType::Series };
     NewSeries {

@@ -4,20 +4,23 @@
 //! (warm) to its result. Making inputs, emptying folders and checking the answer is not.
 
 use std::fs;
-use std::path::Path;
-use std::time::Instant;
+use std::path::{Path, PathBuf};
 
+use arrow::datatypes::Schema;
 use chrono::{DateTime, SecondsFormat};
-use scenarios::{Answer, Cell, Phase, Sample, Workload};
+use datagen::PondSpec;
+use scenarios::{Answer, Cell, Phase, Sample, Settings, Workload};
 
+use super::append::append_day;
+use super::commit;
 use super::digest::Canon;
 use super::prepare::data;
-use super::process::{cpu_time, peak_rss_bytes};
+use super::reading::{Reading, Recorded};
 use crate::error::{Error, Result};
 use crate::export::{ExportOptions, Manifest};
 use crate::import::ImportOptions;
-use crate::metrics::{Totals, allocations};
-use crate::pond::{Pond, PondOptions};
+use crate::knobs::Knobs;
+use crate::pond::{Explain, ExplainOptions, Explained, Pond, PondOptions};
 use crate::query::QueryOptions;
 use crate::series::{Series, TimeRange, Units};
 use crate::tree::{EntryType, Pattern};
@@ -28,11 +31,11 @@ pub(super) fn run(cell: &Cell, ponds_dir: &Path, work_dir: &Path, warm: u32) -> 
     if !data.path.exists() {
         return Err(Error::NoPond(data.path));
     }
-    let task = Task { cell, data: &data.path, work_dir, versions: latest(&data.spec) };
+    let task = Task { cell, spec: &data.spec, data: &data.path, work_dir, knobs: knobs(cell)? };
     let mut pond: Option<Pond> = None;
     let mut samples = Vec::with_capacity(warm as usize + 1);
     for iteration in 0..=warm {
-        task.clean()?;
+        task.set_up(iteration == 0)?;
         let (begin, recorded) = (Reading::take(), Recorded::before(pond.as_ref()));
         let outcome = task.measured(&mut pond)?;
         let metrics = begin.until_now(&recorded, pond.as_ref());
@@ -42,23 +45,59 @@ pub(super) fn run(cell: &Cell, ponds_dir: &Path, work_dir: &Path, warm: u32) -> 
             metrics,
             answer: task.answer(pond.as_ref(), outcome)?,
         });
-        if matches!(cell.workload, Workload::Import | Workload::Open) {
+        // These begin anew each time, or the second answer would not be the first.
+        let anew = [Workload::Import, Workload::Open, Workload::Append, Workload::Commit];
+        if anew.contains(&cell.workload) {
             pond = None;
         }
     }
     Ok(samples)
 }
 
-fn latest(spec: &datagen::PondSpec) -> u32 {
-    spec.series().iter().map(datagen::Series::versions).max().unwrap_or(1)
+/// Returns the tuned settings, with one worker and as the cell's parameters say.
+fn knobs(cell: &Cell) -> Result<Knobs> {
+    let mut settings = Settings::default();
+    let mut parameters = cell.parameters.clone();
+    parameters.entry("jobs".to_owned()).or_insert_with(|| "1".to_owned());
+    let bad = |message: String| Error::Option { option: "knob", message };
+    settings.apply(&parameters).map_err(bad)?;
+    Ok(Knobs::from(settings))
+}
+
+/// Does once what a cell does with rows, and explains it.
+pub(super) fn explain(cell: &Cell, ponds_dir: &Path, work_dir: &Path) -> Result<Explained> {
+    let data = data(cell, ponds_dir)?;
+    let task = Task { cell, spec: &data.spec, data: &data.path, work_dir, knobs: knobs(cell)? };
+    let options = PondOptions { knobs: task.knobs.clone(), accesses: true, ..PondOptions::default() };
+    let pond = Pond::open(&data.path, options)?;
+    let query = QueryOptions { target_partitions: 1, ..QueryOptions::default() };
+    let options = ExplainOptions { query, ..ExplainOptions::default() };
+    match cell.workload {
+        Workload::Query => {
+            let (path, sql) = task.asked(&pond)?;
+            pond.explain(Explain::Sql { path: &path, sql: &sql }, options)
+        }
+        Workload::Pattern | Workload::Export | Workload::ReExport | Workload::Append => {
+            let range = TimeRange { start_us: task.time("start")?, end_us: task.time("end")? };
+            pond.explain(Explain::Pattern { pattern: task.parameter("pattern")?, range }, options)
+        }
+        Workload::Import | Workload::Open | Workload::QueryExport | Workload::Commit => Err(Error::Option {
+            option: "workload",
+            message: format!(
+                "there is nothing to explain about {}; explain a query or an export",
+                cell.workload
+            ),
+        }),
+    }
 }
 
 /// One cell, with its folders.
 struct Task<'a> {
     cell: &'a Cell,
+    spec: &'a PondSpec,
     data: &'a Path,
     work_dir: &'a Path,
-    versions: u32,
+    knobs: Knobs,
 }
 
 /// What a measured operation leaves for the check of its answer.
@@ -67,33 +106,66 @@ enum Outcome {
     Table(Box<Canon>),
     Exported(Manifest),
     Imported,
+    /// The number of the new version.
+    Committed(u64),
 }
 
 impl Task<'_> {
-    /// Empties the folders that the operation writes to; a re-export gets its first export.
-    fn clean(&self) -> Result<()> {
-        if self.cell.workload == Workload::ReExport {
-            if !self.work_dir.join("out").exists() {
-                self.open()?.export(&self.export_options()?, &|_, _| ())?;
+    /// Readies the folders that the operation reads and writes; none of this is measured. A history to
+    /// commit to is copied once, and grows.
+    fn set_up(&self, first: bool) -> Result<()> {
+        match self.cell.workload {
+            Workload::Open | Workload::Pattern | Workload::Query => Ok(()),
+            Workload::Export => self.remove("out"),
+            Workload::Import => {
+                self.remove("pond")?;
+                Pond::init(&self.work_dir.join("pond"), PondOptions::default()).map(drop)
             }
-            return Ok(());
-        }
-        for name in ["out", "pond"] {
-            let folder = self.work_dir.join(name);
-            if folder.exists() {
-                fs::remove_dir_all(&folder).map_err(Error::io("remove", &folder))?;
+            Workload::ReExport | Workload::QueryExport => self.export_once(),
+            Workload::Append => {
+                self.remove("out")?;
+                self.copy_pond()?;
+                self.export_once()?;
+                append_day(&self.open()?, self.number("appended", 1)?)
             }
+            Workload::Commit if first => self.copy_pond(),
+            Workload::Commit => Ok(()),
         }
-        if self.cell.workload == Workload::Import {
-            Pond::init(&self.work_dir.join("pond"), PondOptions::default())?;
+    }
+
+    fn remove(&self, name: &str) -> Result<()> {
+        let folder = self.work_dir.join(name);
+        match fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::io("remove", &folder)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes the first export, if it is not there.
+    fn export_once(&self) -> Result<()> {
+        if !self.work_dir.join("out").exists() {
+            self.open()?.export(&self.export_options()?, &|_, _| ())?;
         }
         Ok(())
     }
 
+    /// Copies the pond, so that the operation may write to it.
+    fn copy_pond(&self) -> Result<()> {
+        self.remove("pond")?;
+        commit::link_pond(self.data, &self.work_dir.join("pond"))
+    }
+
+    fn root(&self) -> PathBuf {
+        match self.cell.workload {
+            Workload::Import | Workload::Append | Workload::Commit => self.work_dir.join("pond"),
+            _ => self.data.to_owned(),
+        }
+    }
+
     fn open(&self) -> Result<Pond> {
-        let root =
-            if self.cell.workload == Workload::Import { &self.work_dir.join("pond") } else { self.data };
-        Pond::open(root, PondOptions::default())
+        Pond::open(&self.root(), PondOptions { knobs: self.knobs.clone(), ..PondOptions::default() })
     }
 
     /// The operation, from opening or refreshing the pond to its result.
@@ -111,24 +183,52 @@ impl Task<'_> {
                 Ok(Outcome::Nodes(lines.collect()))
             }
             Workload::Query => self.query(pond),
-            Workload::Export | Workload::ReExport => {
+            Workload::Export | Workload::ReExport | Workload::Append => {
                 pond.export(&self.export_options()?, &|_, _| ()).map(Outcome::Exported)
             }
+            Workload::QueryExport => self.query_export(pond),
             Workload::Import => {
-                for version in 1..=self.versions {
+                let versions = self.spec.series().iter().map(datagen::Series::versions).max();
+                for version in 1..=versions.unwrap_or(1) {
                     let folder = self.data.join(format!("v{version}"));
                     pond.import(&[folder], "/", &ImportOptions::default(), &|_| ())?;
                 }
                 Ok(Outcome::Imported)
             }
-            Workload::Append | Workload::QueryExport | Workload::Commit => Err(Error::Option {
-                option: "workload",
-                message: format!("{} is not known to this engine", self.cell.workload),
-            }),
+            Workload::Commit => commit::commit(pond, self.spec).map(Outcome::Committed),
         }
     }
 
-    fn query(&self, pond: &Pond) -> Result<Outcome> {
+    /// Asks the exported files what [`Task::query`] asks a series, about the first series of the pattern.
+    fn query_export(&self, pond: &Pond) -> Result<Outcome> {
+        let listed = pond.list(self.parameter("pattern")?)?;
+        let first = listed.iter().find(|one| one.entry_type.is_queryable()).ok_or_else(|| {
+            Error::NoMatch { pattern: self.parameter("pattern").unwrap_or_default().to_owned(), near: None }
+        })?;
+        let sql = stored_sql(self.parameter("query")?, &pond.series(&first.path)?)?;
+        let options = QueryOptions { target_partitions: 1, ..QueryOptions::default() };
+        let answer = pond.query_export(&self.work_dir.join("out"), &sql, options)?;
+        let mut canon = Canon::new(true);
+        canon.table(&answer.schema(), answer)?;
+        Ok(Outcome::Table(Box::new(canon)))
+    }
+
+    /// Returns the path that a query is about, and the query.
+    fn asked(&self, pond: &Pond) -> Result<(String, String)> {
+        let kind = self.parameter("query")?;
+        let path = match self.cell.parameter("path") {
+            Some(path) => path.to_owned(),
+            None => self.numbered(pond)?,
+        };
+        let sql = match pond.derived(&path)? {
+            Some(node) => sql(kind, &node.schema, node.time_column.as_deref(), None)?,
+            None => stored_sql(kind, &pond.series(&path)?)?,
+        };
+        Ok((path, sql))
+    }
+
+    /// Returns the path of the series that the cell gives by number.
+    fn numbered(&self, pond: &Pond) -> Result<String> {
         let number: usize = self.number("series", 0)?;
         let all = pond.list("/**")?;
         let queryable: Vec<_> = all.iter().filter(|one| one.entry_type.is_queryable()).collect();
@@ -136,10 +236,13 @@ impl Task<'_> {
             option: "series",
             message: format!("there are {} series, so {number} is none", queryable.len()),
         })?;
-        let series = pond.series(&listed.path)?;
-        let sql = sql(self.parameter("query")?, &series)?;
+        Ok(listed.path.clone())
+    }
+
+    fn query(&self, pond: &Pond) -> Result<Outcome> {
+        let (path, sql) = self.asked(pond)?;
         let options = QueryOptions { target_partitions: 1, ..QueryOptions::default() };
-        let answer = pond.query(&listed.path, &sql, options)?;
+        let answer = pond.query(&path, &sql, options)?;
         let mut canon = Canon::new(true);
         canon.table(&answer.schema(), answer)?;
         Ok(Outcome::Table(Box::new(canon)))
@@ -151,6 +254,7 @@ impl Task<'_> {
         let mut canon = Canon::new(false);
         match outcome {
             Outcome::Table(canon) => return Ok(canon.answer()),
+            Outcome::Committed(number) => return commit::answer(pond, self.spec, number),
             Outcome::Nodes(lines) => {
                 lines.iter().for_each(|line| canon.text(line));
                 canon.count(lines.len() as u64);
@@ -178,7 +282,7 @@ impl Task<'_> {
                 let builder = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(reader)?;
                 let schema = builder.schema().clone();
                 canon.text(&file.path);
-                let rows = canon.table(&schema, builder.build()?.map(|batch| batch.map_err(Error::from)))?;
+                let rows = canon.file(&schema, builder.build()?.map(|batch| batch.map_err(Error::from)))?;
                 if rows != file.rows {
                     let message = format!("it holds {rows} rows, the manifest says {}", file.rows);
                     return Err(Error::Export { path: file.path.clone(), message });
@@ -203,7 +307,7 @@ impl Task<'_> {
             dir: self.work_dir.join("out"),
             temporal: Units::parse(self.parameter("temporal")?)?,
             range: TimeRange { start_us: self.time("start")?, end_us: self.time("end")? },
-            jobs: self.number("jobs", 1)?,
+            jobs: self.knobs.jobs(),
             replace: false,
         })
     }
@@ -228,14 +332,31 @@ impl Task<'_> {
 }
 
 /// Writes the query of a kind for a series: over its first float column, around the middle of its time.
-fn sql(kind: &str, series: &Series) -> Result<String> {
-    let bad = |message: String| Error::Option { option: "query", message };
-    let schema = series.schema();
-    let time = series.time().ok_or_else(|| bad("the series has no time column".to_owned()))?;
-    let time = schema.field(time).name();
+fn stored_sql(kind: &str, series: &Series) -> Result<String> {
+    let time = series.time().map(|column| series.schema().field(column).name().as_str());
+    sql(kind, series.schema(), time, series.bounds())
+}
+
+/// Returns the query of a kind over a relation with these columns and bounds.
+fn sql(kind: &str, schema: &Schema, time: Option<&str>, bounds: Option<(i64, i64)>) -> Result<String> {
+    let bad = |message: &str| Error::Option { option: "query", message: message.to_owned() };
+    let time = time.ok_or_else(|| bad("there is no time column"))?;
+    if kind == "combined" {
+        return Ok(format!(
+            "SELECT site, date_trunc('hour', \"{time}\") AS hour, avg(temperature_c) AS mean FROM source \
+             GROUP BY 1, 2 ORDER BY 1, 2"
+        ));
+    }
     let float = schema.fields().iter().find(|field| field.data_type().is_floating());
-    let value = float.ok_or_else(|| bad("the series has no float column".to_owned()))?.name();
-    let (first, last) = series.bounds().ok_or_else(|| bad("the series has no rows".to_owned()))?;
+    let value = float.ok_or_else(|| bad("there is no float column"))?.name();
+    if kind == "aggregate" {
+        return Ok(format!(
+            "SELECT date_bin(INTERVAL '1 hour', \"{time}\") AS hour, count(*) AS n, avg(\"{value}\") AS mean, \
+             min(\"{value}\") AS low, max(\"{value}\") AS high FROM source GROUP BY 1 ORDER BY 1"
+        ));
+    }
+    let (first, last) =
+        bounds.ok_or_else(|| bad("the bounds are not known; ask a stored series with rows"))?;
     let middle = first + (last - first) / 2;
     let at = |us: i64| {
         let time = DateTime::from_timestamp_micros(us).unwrap_or_default();
@@ -250,11 +371,7 @@ fn sql(kind: &str, series: &Series) -> Result<String> {
             at(middle),
             at(middle + (last - first) / 8)
         )),
-        "aggregate" => Ok(format!(
-            "SELECT date_bin(INTERVAL '1 hour', \"{time}\") AS hour, count(*) AS n, avg(\"{value}\") AS mean, \
-             min(\"{value}\") AS low, max(\"{value}\") AS high FROM source GROUP BY 1 ORDER BY 1"
-        )),
-        other => Err(bad(format!("'{other}' is no query; write point, range or aggregate"))),
+        other => Err(bad(&format!("'{other}' is no query; write point, range, aggregate or combined"))),
     }
 }
 
@@ -274,44 +391,4 @@ fn data_files(root: &Path, folder: &Path, found: &mut Vec<String>) -> Result<()>
         }
     }
     Ok(())
-}
-
-/// Clocks and allocations at one moment.
-struct Reading {
-    wall: Instant,
-    cpu: std::time::Duration,
-    allocations: (u64, u64),
-}
-
-/// The counters before an operation; a pond that is opened by it begins at zero.
-struct Recorded(Totals);
-
-impl Recorded {
-    fn before(pond: Option<&Pond>) -> Self {
-        Self(pond.map_or_else(Totals::default, |pond| pond.recorder().totals()))
-    }
-}
-
-impl Reading {
-    fn take() -> Self {
-        Self { allocations: allocations(), cpu: cpu_time(), wall: Instant::now() }
-    }
-
-    /// Returns all metrics from this moment until now.
-    fn until_now(&self, before: &Recorded, pond: Option<&Pond>) -> std::collections::BTreeMap<String, u64> {
-        let wall = self.wall.elapsed();
-        let cpu = cpu_time().saturating_sub(self.cpu);
-        let (count, bytes) = allocations();
-        let mut metrics =
-            pond.map_or_else(Default::default, |pond| pond.recorder().totals().since(&before.0));
-        let ns = |duration: std::time::Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        metrics.insert("wall_ns".to_owned(), ns(wall));
-        metrics.insert("cpu_ns".to_owned(), ns(cpu));
-        metrics.insert("alloc_count".to_owned(), count - self.allocations.0);
-        metrics.insert("alloc_bytes".to_owned(), bytes - self.allocations.1);
-        if let Some(bytes) = peak_rss_bytes() {
-            metrics.insert("peak_rss_bytes".to_owned(), bytes);
-        }
-        metrics
-    }
 }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use chrono::{DateTime, SecondsFormat};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::ExportOptions;
+use super::previous::Inputs;
 use crate::error::{Error, Result};
 
 /// The version of the manifest's format.
-pub const MANIFEST_FORMAT: u32 = 1;
+pub const MANIFEST_FORMAT: u32 = 2;
 
 /// The manifest's name in the export's folder.
 pub const MANIFEST_NAME: &str = "manifest.json";
@@ -29,6 +30,10 @@ pub struct ExportedFile {
     pub first_us: Option<i64>,
     /// Last event time in microseconds, inclusive.
     pub last_us: Option<i64>,
+    /// The digest of what the rows follow from; nothing if it is not known.
+    pub(super) inputs: Option<Inputs>,
+    /// Whether the last export to the folder had it already.
+    pub reused: bool,
 }
 
 /// A series of an export.
@@ -54,6 +59,8 @@ pub struct ExportedTarget {
     pub time: Option<usize>,
     /// The files in time order.
     pub files: Vec<ExportedFile>,
+    /// The digest of what the rows of all files follow from; nothing if it is not known.
+    pub(super) inputs: Option<Inputs>,
 }
 
 /// Everything that an export wrote.
@@ -117,6 +124,7 @@ impl Manifest {
                 last: time_text(target.last_us),
                 partition_columns: &target.partition_columns,
                 schema,
+                inputs: target.inputs.as_ref().map(|inputs| inputs.0.as_str()),
                 files: target.files.iter().map(wire_file).collect(),
             });
         }
@@ -155,6 +163,8 @@ struct WireTarget<'a> {
     last: Option<String>,
     partition_columns: &'a [String],
     schema: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inputs: Option<&'a str>,
     files: Vec<WireFile<'a>>,
 }
 
@@ -165,6 +175,49 @@ struct WireFile<'a> {
     bytes: u64,
     first: Option<String>,
     last: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inputs: Option<&'a str>,
+}
+
+/// What a later export reads of a manifest.
+#[derive(Deserialize)]
+pub(super) struct ReadManifest {
+    pub format: u32,
+    pub targets: Vec<ReadTarget>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ReadTarget {
+    pub path: String,
+    pub inputs: Option<String>,
+    pub files: Vec<ReadFile>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ReadFile {
+    path: String,
+    rows: u64,
+    bytes: u64,
+    first: Option<String>,
+    last: Option<String>,
+    inputs: Option<String>,
+}
+
+impl From<ReadFile> for ExportedFile {
+    fn from(file: ReadFile) -> Self {
+        let time = |text: Option<String>| {
+            DateTime::parse_from_rfc3339(&text?).ok().map(|time| time.timestamp_micros())
+        };
+        Self {
+            path: file.path,
+            rows: file.rows,
+            bytes: file.bytes,
+            first_us: time(file.first),
+            last_us: time(file.last),
+            inputs: file.inputs.map(Inputs),
+            reused: true,
+        }
+    }
 }
 
 /// A column, and what its name says: `instrument.name.unit.aggregate`, the last three if they are there.
@@ -187,6 +240,7 @@ fn wire_file(file: &ExportedFile) -> WireFile<'_> {
         bytes: file.bytes,
         first: time_text(file.first_us),
         last: time_text(file.last_us),
+        inputs: file.inputs.as_ref().map(|inputs| inputs.0.as_str()),
     }
 }
 

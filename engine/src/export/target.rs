@@ -2,12 +2,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use scenarios::Stage;
-
 use crate::error::{Error, Result};
-use crate::log::Snapshot;
-use crate::metrics::Counter;
-use crate::series::Series;
+use crate::factory::View;
 use crate::tree::{NodeId, Pattern, PondPath};
 
 /// A series and the folder it is exported to.
@@ -21,25 +17,16 @@ pub(super) struct Target {
     pub folder: String,
 }
 
-impl Target {
-    pub(super) fn open(&self, snapshot: &Snapshot) -> Result<Series> {
-        Series::open(snapshot, self.node, &self.path)
-    }
-}
-
 /// Finds the tables and series that patterns match, in path order within each pattern.
-pub(super) fn find_targets(snapshot: &Snapshot, patterns: &[Pattern]) -> Result<Vec<Target>> {
-    let recorder = snapshot.recorder();
-    let _stage = recorder.stage(Stage::PatternMatch);
-    let tree = snapshot.tree();
+pub(super) fn find_targets(view: &View<'_>, patterns: &[Pattern]) -> Result<Vec<Target>> {
+    let tree = view.namespace().tree();
     let mut targets = Vec::new();
     let mut seen = HashSet::new();
     let mut folders: BTreeMap<String, String> = BTreeMap::new();
     for pattern in patterns {
-        let walked = tree.find(pattern);
-        recorder.count(Counter::NodesVisited, walked.visited);
+        let matches = view.find(pattern);
         let mut matched = false;
-        for found in walked.matches {
+        for found in matches.iter().cloned() {
             if !tree.node(found.node).entry_type.is_queryable() {
                 continue;
             }
@@ -47,7 +34,6 @@ pub(super) fn find_targets(snapshot: &Snapshot, patterns: &[Pattern]) -> Result<
             if !seen.insert(found.node) {
                 continue;
             }
-            recorder.count(Counter::NodesMatched, 1);
             let folder = folder(&found.path, &found.captures);
             if let Some(other) = folders.insert(folder.clone(), found.path.clone()) {
                 return Err(Error::Export {

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use chrono::Utc;
 use deltalake::DeltaTable;
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, TableReference};
@@ -15,9 +16,11 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use scenarios::Stage;
 use tokio::runtime::Runtime;
 
+use super::checked;
 use super::content::{Body, NewContent};
 use super::entry::{Entry, Stored, Version};
 use super::files;
+use super::history::Columns;
 use super::layout::Layout;
 use super::snapshot::Snapshot;
 use super::table::{Log, State};
@@ -45,9 +48,6 @@ pub(crate) struct NewVersion {
     /// Further facts as a JSON object.
     pub attributes: Option<String>,
 }
-
-/// The schema of a version, as an IPC message, and its time column.
-pub(crate) type Columns = (Arc<[u8]>, Option<String>);
 
 /// Changes that will be committed together, or not at all.
 ///
@@ -192,8 +192,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Returns the schemas and time columns of a file's versions, before and within this transaction,
-    /// oldest first; one that neighbours share is given once.
+    /// Returns the different columns of a file's versions, before and within this transaction.
     pub(crate) fn schemas(&self, path: &PondPath) -> Vec<Columns> {
         let mut node = ROOT;
         for component in path.components() {
@@ -204,12 +203,7 @@ impl Transaction<'_> {
         }
         let mut schemas: Vec<Columns> = Vec::new();
         if (node as usize) < self.base.tree().len() {
-            for version in self.base.versions(node) {
-                let Some(schema) = &version.schema else { continue };
-                if schemas.last().is_none_or(|(last, _)| last != schema) {
-                    schemas.push((Arc::clone(schema), version.time_column.clone()));
-                }
-            }
+            schemas.extend_from_slice(self.base.columns(node));
         }
         schemas.extend(self.added_schemas.get(&node).into_iter().flatten().cloned());
         schemas
@@ -260,9 +254,9 @@ impl Transaction<'_> {
                 source
             });
         }
-        log.reload(&mut state)?;
         recorder.count(Counter::Transactions, 1);
-        log.fold(&mut state).map_err(|source| Error::Upkeep { txn, source: Box::new(source) })?;
+        let kept_up = log.reload(&mut state).and_then(|()| log.fold(&mut state));
+        kept_up.map_err(|source| Error::Upkeep { txn, source: Box::new(source) })?;
         Ok(txn)
     }
 
@@ -351,8 +345,9 @@ pub(super) fn write_entry_file(
     bytes: Vec<u8>,
     rows: usize,
 ) -> Result<Add> {
-    let digest = blake3::hash(&bytes).to_hex();
-    let name = format!("{name}-{}.parquet", &digest[..16]);
+    let bytes = Bytes::from(bytes);
+    let digest = checked::digest(&bytes).map_err(Error::Log)?;
+    let name = format!("{name}-{digest}.parquet");
     let path = layout.log_dir().join(&name);
     let location = StorePath::from_absolute_path(&path).map_err(|error| Error::Log(error.to_string()))?;
     let size = bytes.len() as i64;

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -30,6 +30,9 @@ const CHUNK_DIGEST_BYTES: usize = 16;
 
 /// Content up to this size is read whole at the first touch, and kept while its handle lives.
 const WHOLE_BYTES_MAX: u64 = 4 * CHUNK_BYTES;
+
+/// Bytes at the end of a Parquet file that say where its footer is: whoever decodes a footer asks for them.
+const FOOTER_END_BYTES: u64 = 8;
 
 /// The BLAKE3 digest of some content.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,6 +59,15 @@ pub(super) enum Place {
     File { path: PathBuf, chunks: Arc<[u8]> },
 }
 
+impl Place {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Inline { file, .. } => file.path(),
+            Self::File { path, .. } => path,
+        }
+    }
+}
+
 /// A handle to stored content.
 #[derive(Clone)]
 pub struct Content {
@@ -78,6 +90,12 @@ impl Content {
         Self { shared: Arc::new(shared) }
     }
 
+    /// Returns a handle of its own to the same content: what it reads is kept only while it lives.
+    pub(crate) fn reopened(&self) -> Self {
+        let shared = &self.shared;
+        Self::new(shared.size, shared.digest, shared.place.clone(), Arc::clone(&shared.recorder))
+    }
+
     /// Returns the size in bytes.
     pub fn size(&self) -> u64 {
         self.shared.size
@@ -96,6 +114,9 @@ impl Content {
         let shared = &self.shared;
         if range.start > range.end || range.end > shared.size {
             return Err(self.damaged(format!("bytes {range:?} asked of {}", shared.size)));
+        }
+        if range.end == shared.size && range.end - range.start == FOOTER_END_BYTES {
+            shared.recorder.footer("content", || shared.place.path().to_owned());
         }
         if shared.size <= WHOLE_BYTES_MAX || matches!(shared.place, Place::Inline { .. }) {
             return Ok(self.whole()?.slice(range.start as usize..range.end as usize));
@@ -160,6 +181,7 @@ impl Content {
         })?;
         shared.recorder.count(Counter::ContentReads, 1);
         shared.recorder.count(Counter::ContentReadBytes, bytes.len() as u64);
+        shared.recorder.request("content", || path.clone(), range);
         Ok(Bytes::from(bytes))
     }
 

@@ -3,11 +3,13 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, RecordBatch, RecordBatchReader};
+use arrow::compute::concat_batches;
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
@@ -19,16 +21,17 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::schema::types::ColumnPath;
 
-use super::entry::{self, CONTENT_COLUMN, Entry};
+use super::checked::{Checked, WHOLE_BYTES_MAX};
+use super::entry::Entry;
+use super::entry::{self, CONTENT_COLUMN};
+use super::rows::{Rows, Schemas, read_columns, read_schema};
 use crate::error::{Error, Result};
 use crate::metrics::{Counter, Recorder};
+use crate::store::Class;
 
 /// A page of the content column ends after its first byte: each content has a page of its own, so that it
 /// is read without its neighbours.
 const CONTENT_PAGE_BYTES: usize = 1;
-
-/// Entry files up to this size are read in one request.
-const WHOLE_BYTES_MAX: u64 = 256 * 1024;
 
 /// Rows of one row group.
 const GROUP_ROWS: usize = 65_536;
@@ -61,10 +64,11 @@ pub(super) fn encode_batches(batches: &[RecordBatch]) -> Result<Vec<u8>> {
     Ok(writer.into_inner()?)
 }
 
-/// An entry file of a snapshot; its footer is decoded once.
+/// An entry file of a snapshot.
 pub(super) struct EntryFile {
     path: PathBuf,
     size: u64,
+    /// The footer with the places of pages: decoded when content is first read.
     metadata: OnceLock<ArrowReaderMetadata>,
 }
 
@@ -77,35 +81,48 @@ impl EntryFile {
         &self.path
     }
 
+    /// Returns the name by which the log knows the file.
+    pub(super) fn name(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
     pub(super) fn size(&self) -> u64 {
         self.size
     }
 
-    /// Reads all entries, apart from their content.
-    pub(super) fn read_entries(&self, recorder: &Arc<Recorder>) -> Result<Vec<Entry>> {
-        recorder.count(Counter::LogFilesRead, 1);
-        let name = self.path.display().to_string();
-        let mut entries = Vec::new();
-        for batch in self.read_batches(recorder, false)? {
-            entries.extend(entry::decode(&batch, &name)?);
-        }
-        recorder.count(Counter::EntriesLoaded, entries.len() as u64);
-        Ok(entries)
+    /// Tells whether the footer was decoded, and so the file was read.
+    pub(super) fn is_decoded(&self) -> bool {
+        self.metadata.get().is_some()
     }
 
-    /// Reads all rows as they are, with or without content.
-    pub(super) fn read_batches(&self, recorder: &Arc<Recorder>, content: bool) -> Result<Vec<RecordBatch>> {
-        let builder = self.reader(recorder)?;
-        let mask = ProjectionMask::columns(
-            builder.parquet_schema(),
-            entry::schema()
-                .fields()
-                .iter()
-                .map(|f| f.name().as_str())
-                .filter(|n| content || *n != CONTENT_COLUMN),
-        );
-        let reader =
-            builder.with_projection(mask).with_batch_size(GROUP_ROWS).build().map_err(self.place())?;
+    /// Reads all rows, apart from their content.
+    pub(super) fn read_rows(&self, schemas: &Schemas, recorder: &Arc<Recorder>) -> Result<Rows> {
+        recorder.count(Counter::LogFilesRead, 1);
+        let checked = self.read_checked(&self.open(recorder)?, recorder)?;
+        let schema = read_schema();
+        let options = ArrowReaderOptions::new()
+            .with_page_index_policy(PageIndexPolicy::Skip)
+            .with_schema(Arc::clone(&schema));
+        let metadata = ArrowReaderMetadata::load(&checked, options).map_err(self.place())?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(checked, metadata);
+        let mask = ProjectionMask::columns(builder.parquet_schema(), read_columns(&schema));
+        let reader = builder.with_projection(mask).with_batch_size(GROUP_ROWS).build();
+        let reader = reader.map_err(self.place())?;
+        let projected = reader.schema();
+        let batches: Vec<RecordBatch> =
+            reader.collect::<Result<_, _>>().map_err(|error| self.damaged(error.to_string()))?;
+        let batch = match &batches[..] {
+            [batch] => batch.clone(),
+            batches => concat_batches(&projected, batches)?,
+        };
+        let rows = Rows::decode(&batch, schemas, &self.path.display().to_string())?;
+        recorder.count(Counter::EntriesLoaded, rows.len() as u64);
+        Ok(rows)
+    }
+
+    /// Reads all rows as they are, with their content.
+    pub(super) fn read_batches(&self, recorder: &Arc<Recorder>) -> Result<Vec<RecordBatch>> {
+        let reader = self.reader(recorder)?.with_batch_size(GROUP_ROWS).build().map_err(self.place())?;
         reader.map(|batch| batch.map_err(|error| self.damaged(error.to_string()))).collect()
     }
 
@@ -125,8 +142,18 @@ impl EntryFile {
         Err(self.damaged(format!("row {row} holds no content")))
     }
 
+    fn open(&self, recorder: &Arc<Recorder>) -> Result<CountedFile> {
+        CountedFile::open(&self.path, self.size, Arc::clone(recorder))
+    }
+
+    /// Reads and checks all that is not content; whoever asks for it decodes a footer next.
+    fn read_checked(&self, file: &CountedFile, recorder: &Recorder) -> Result<Checked> {
+        recorder.count(Counter::FootersRead, 1);
+        Checked::read(&self.path, file).map_err(|detail| self.damaged(detail))
+    }
+
     fn reader(&self, recorder: &Arc<Recorder>) -> Result<ParquetRecordBatchReaderBuilder<CountedFile>> {
-        let file = CountedFile::open(&self.path, self.size, Arc::clone(recorder))?;
+        let file = self.open(recorder)?;
         let metadata = match self.metadata.get() {
             Some(metadata) => metadata.clone(),
             None => {
@@ -134,23 +161,13 @@ impl EntryFile {
                     .with_page_index_policy(PageIndexPolicy::Optional)
                     .with_schema(entry::schema());
                 recorder.count(Counter::FootersRead, 1);
-                self.check(&file)?;
-                let metadata = ArrowReaderMetadata::load(&file, options).map_err(self.place())?;
+                recorder.footer(Class::Footer.name(), || self.path.clone());
+                let checked = self.read_checked(&file, recorder)?;
+                let metadata = ArrowReaderMetadata::load(&checked, options).map_err(self.place())?;
                 self.metadata.get_or_init(|| metadata).clone()
             }
         };
         Ok(ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata))
-    }
-
-    /// Checks a file that was read whole against the digest in its name, before anything is decoded.
-    fn check(&self, file: &CountedFile) -> Result<()> {
-        let Some(whole) = &file.whole else { return Ok(()) };
-        let stem = self.path.file_stem().unwrap_or_default().to_string_lossy();
-        let expect = stem.rsplit('-').next().unwrap_or_default();
-        if blake3::hash(whole).to_hex().starts_with(expect) {
-            return Ok(());
-        }
-        Err(self.damaged("it does not fit the digest in its name".to_owned()))
     }
 
     fn place(&self) -> impl Fn(ParquetError) -> Error + '_ {
@@ -170,6 +187,7 @@ impl fmt::Debug for EntryFile {
 
 /// A Parquet file of the log whose reads are counted like requests of the store.
 struct CountedFile {
+    path: Arc<Path>,
     file: Arc<File>,
     size: u64,
     /// All bytes of a small file, read at once.
@@ -180,7 +198,7 @@ struct CountedFile {
 impl CountedFile {
     fn open(path: &Path, size: u64, recorder: Arc<Recorder>) -> Result<Self> {
         let file = File::open(path).map_err(Error::io("read the log file", path))?;
-        let mut opened = Self { file: Arc::new(file), size, whole: None, recorder };
+        let mut opened = Self { path: Arc::from(path), file: Arc::new(file), size, whole: None, recorder };
         if size <= WHOLE_BYTES_MAX {
             let bytes = opened.get_bytes(0, size as usize).map_err(|error| Error::Damaged {
                 place: path.display().to_string(),
@@ -192,13 +210,8 @@ impl CountedFile {
     }
 
     fn count(&self, start: u64, length: u64) {
-        let (requests, bytes) = if start + length == self.size {
-            (Counter::StoreFooterRequests, Counter::StoreFooterBytes)
-        } else {
-            (Counter::StoreDataRequests, Counter::StoreDataBytes)
-        };
-        self.recorder.count(requests, 1);
-        self.recorder.count(bytes, length);
+        let class = if start + length == self.size { Class::Footer } else { Class::Data };
+        count(&self.recorder, class, &self.path, start..start + length);
     }
 }
 
@@ -214,8 +227,8 @@ impl ChunkReader for CountedFile {
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
         // Page headers are read this way: a small buffer, which is what is counted.
         let (file, recorder) = (Arc::clone(&self.file), Arc::clone(&self.recorder));
-        let whole = self.whole.clone();
-        Ok(BufReader::with_capacity(1024, FileTail { file, whole, at: start, recorder }))
+        let (path, whole) = (Arc::clone(&self.path), self.whole.clone());
+        Ok(BufReader::with_capacity(1024, FileTail { path, file, whole, at: start, recorder }))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
@@ -231,6 +244,7 @@ impl ChunkReader for CountedFile {
 
 /// Reads a file from a position on.
 struct FileTail {
+    path: Arc<Path>,
     file: Arc<File>,
     whole: Option<Bytes>,
     at: u64,
@@ -248,8 +262,17 @@ impl Read for FileTail {
         }
         let length = self.file.read_at(buffer, self.at)?;
         self.at += length as u64;
-        self.recorder.count(Counter::StoreDataRequests, 1);
-        self.recorder.count(Counter::StoreDataBytes, length as u64);
+        count(&self.recorder, Class::Data, &self.path, self.at - length as u64..self.at);
         Ok(length)
     }
+}
+
+/// Counts a read of an entry file as the store counts requests.
+fn count(recorder: &Recorder, class: Class, path: &Path, range: Range<u64>) {
+    let (requests, bytes) = class.counters();
+    recorder.count(requests, 1);
+    if let Some(bytes) = bytes {
+        recorder.count(bytes, range.end - range.start);
+    }
+    recorder.request(class.name(), || path.to_owned(), range);
 }

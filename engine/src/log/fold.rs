@@ -35,11 +35,13 @@ impl Log {
     pub(super) fn fold(&self, state: &mut State) -> Result<()> {
         let sizes: BTreeMap<&str, u64> =
             state.loaded.iter().map(|(name, loaded)| (name.as_str(), loaded.file.size())).collect();
-        let Some(names) = due(&sizes) else { return Ok(()) };
+        let Some(mut names) = due(&sizes) else { return Ok(()) };
+        // In the order of transactions, so that what opens the folded file finds it in order.
+        names.sort_by_key(|name| state.loaded[name].first_txn());
         let mut batches = Vec::new();
         for name in &names {
             let loaded = Arc::clone(&state.loaded[name]);
-            batches.extend(loaded.file.read_batches(&self.recorder, true)?);
+            batches.extend(loaded.file.read_batches(&self.recorder)?);
         }
         let rows = batches.iter().map(arrow::array::RecordBatch::num_rows).sum();
         let bytes = files::encode_batches(&batches)?;

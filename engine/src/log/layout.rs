@@ -40,24 +40,33 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Creates the folders of a new pond.
+    /// Creates the folder of a new pond; what an `init` that was killed has left is taken over.
     ///
     /// # Errors
-    /// If the folder is not empty or cannot be written.
+    /// If there is something else in the folder, or it cannot be written.
     pub fn create(root: &Path, inline_bytes_max: u64) -> Result<Self> {
-        let occupied = match fs::read_dir(root) {
-            Ok(mut listing) => listing.next().is_some(),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
-            Err(_) => true,
-        };
-        if occupied {
+        if !is_free(root)? {
             return Err(Error::PondExists(root.to_owned()));
         }
-        for folder in [root.to_owned(), root.join("log"), root.join("content"), root.join("tmp")] {
-            fs::create_dir_all(&folder).map_err(Error::io("create the folder", &folder))?;
-        }
+        fs::create_dir_all(root).map_err(Error::io("create the folder", root))?;
         let root = root.canonicalize().map_err(Error::io("open", root))?;
         Ok(Self { root, inline_bytes_max })
+    }
+
+    /// Creates the folders within that of a new pond; only the holder of the lock may do so.
+    pub(super) fn lay_out(&self) -> Result<()> {
+        // Whoever held the lock before may have made a pond.
+        if !is_free(&self.root)? {
+            return Err(Error::PondExists(self.root.clone()));
+        }
+        let log = self.log_dir();
+        if log.exists() {
+            fs::remove_dir_all(&log).map_err(Error::io("remove", &log))?;
+        }
+        for folder in [log, self.root.join("content"), self.tmp_dir()] {
+            fs::create_dir_all(&folder).map_err(Error::io("create the folder", &folder))?;
+        }
+        Ok(())
     }
 
     /// Writes `pond.json`, which makes the folder a pond; the last step of creating one.
@@ -143,6 +152,43 @@ impl Layout {
         }
         Ok(())
     }
+}
+
+/// Tells whether a pond can be made in a folder: it is not there, or empty, or holds no more than an `init`
+/// leaves that did not come to its end. That has no `pond.json`, no content, and one transaction at most.
+fn is_free(root: &Path) -> Result<bool> {
+    let names = |folder: &Path| -> Result<Option<Vec<String>>> {
+        let listing = match fs::read_dir(folder) {
+            Ok(listing) => listing,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Some(Vec::new())),
+            // A file, for example.
+            Err(_) => return Ok(None),
+        };
+        let name = |item: std::io::Result<fs::DirEntry>| {
+            Ok(item.map_err(Error::io("list", folder))?.file_name().to_string_lossy().into_owned())
+        };
+        listing.map(name).collect::<Result<_>>().map(Some)
+    };
+    let only = |folder: &Path, known: &dyn Fn(&str) -> bool| -> Result<bool> {
+        Ok(names(folder)?.is_some_and(|names| names.iter().all(|name| known(name))))
+    };
+    let Some(found) = names(root)? else { return Ok(false) };
+    if found.is_empty() {
+        return Ok(true);
+    }
+    // The lock comes first, so what lacks it is not ours.
+    let ours = |name: &str| ["lock", "log", "content", "tmp", "pond.new"].contains(&name);
+    let first = |name: &str| name == "_delta_log" || name.starts_with("entries-0000000001-");
+    let begun = |name: &str| {
+        let version: String = name.chars().take_while(char::is_ascii_digit).collect();
+        version.parse().map_or(name.starts_with('_') || name.starts_with('.'), |version: u64| version <= 1)
+    };
+    let log = root.join("log");
+    Ok(found.iter().all(|name| ours(name))
+        && found.iter().any(|name| name == "lock")
+        && only(&log, &first)?
+        && only(&log.join("_delta_log"), &begun)?
+        && only(&root.join("content"), &|_| false)?)
 }
 
 /// Writes a file aside, flushes it to the device and renames it into place.

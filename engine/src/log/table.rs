@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use deltalake::kernel::{DataType, PrimitiveType, StructField};
@@ -14,8 +15,10 @@ use url::Url;
 
 use super::entry;
 use super::files::EntryFile;
+use super::history::Loaded;
 use super::layout::{Layout, write_synced};
-use super::snapshot::{Loaded, Snapshot};
+use super::rows::Schemas;
+use super::snapshot::Snapshot;
 use crate::error::{Error, Result};
 use crate::metrics::Recorder;
 use crate::store::CountingStore;
@@ -29,8 +32,8 @@ const LOG_RETENTION: &str = "interval 60 seconds";
 /// How long the log remembers entry files that were folded away.
 const TOMBSTONE_RETENTION: &str = "interval 1 hours";
 
-/// Entry files of a version, by their name.
-type LoadedFiles = BTreeMap<String, Arc<Loaded>>;
+/// Bytes of entry files from which on they are read by several threads.
+const PARALLEL_BYTES_MIN: u64 = 1024 * 1024;
 
 /// The log of one pond.
 pub(crate) struct Log {
@@ -38,14 +41,17 @@ pub(crate) struct Log {
     pub(super) recorder: Arc<Recorder>,
     pub(super) runtime: Arc<Runtime>,
     pub(super) store: Arc<CountingStore>,
+    schemas: Schemas,
     state: Mutex<State>,
 }
 
 /// What changes when the log is refreshed.
 pub(super) struct State {
     pub table: DeltaTable,
+    /// The table's version that the rest is of; behind the table if reading the newest failed.
+    read: Option<u64>,
     /// Entry files of the table's version, by their name.
-    pub loaded: LoadedFiles,
+    pub loaded: BTreeMap<String, Arc<Loaded>>,
     pub snapshot: Arc<Snapshot>,
 }
 
@@ -57,6 +63,7 @@ impl Log {
     pub(crate) fn create(layout: Layout, recorder: Arc<Recorder>, runtime: Arc<Runtime>) -> Result<Self> {
         let store = Arc::new(CountingStore::new(Arc::clone(&recorder)));
         let lock = layout.lock()?;
+        layout.lay_out()?;
         let table = {
             let _stage = recorder.stage(Stage::Transaction);
             runtime.block_on(create_table(&layout, &store))?
@@ -73,13 +80,19 @@ impl Log {
     /// If the log cannot be read.
     pub(crate) fn open(layout: Layout, recorder: Arc<Recorder>, runtime: Arc<Runtime>) -> Result<Self> {
         let store = Arc::new(CountingStore::new(Arc::clone(&recorder)));
-        let table = {
-            let _stage = recorder.stage(Stage::Transaction);
-            runtime.block_on(builder(&layout, &store)?.load())?
-        };
-        let (loaded, snapshot) = load(&layout, &recorder, &table, &BTreeMap::new())?;
-        let state = State { table, loaded, snapshot };
-        Ok(Self { layout, recorder, runtime, store, state: Mutex::new(state) })
+        let schemas = Schemas::default();
+        let state = Mutex::new(load(&layout, &store, &runtime, &schemas, &recorder)?);
+        Ok(Self { layout, recorder, runtime, store, schemas, state })
+    }
+
+    /// Opens the log anew within this handle: nothing that it knew is used again.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub(crate) fn reopen(&self) -> Result<Arc<Snapshot>> {
+        let mut state = self.state();
+        *state = load(&self.layout, &self.store, &self.runtime, &self.schemas, &self.recorder)?;
+        Ok(Arc::clone(&state.snapshot))
     }
 
     /// Returns the snapshot of the newest version that this handle knows.
@@ -93,12 +106,11 @@ impl Log {
     /// If the log cannot be read.
     pub(crate) fn refresh(&self) -> Result<Arc<Snapshot>> {
         let mut state = self.state();
-        let before = state.table.version();
         {
             let _stage = self.recorder.stage(Stage::Transaction);
             self.runtime.block_on(state.table.update_state())?;
         }
-        if state.table.version() != before {
+        if state.table.version() != state.read {
             self.reload(&mut state)?;
         }
         Ok(Arc::clone(&state.snapshot))
@@ -120,9 +132,15 @@ impl Log {
 
     /// Reads the entry files that are new in the table's version, and builds its snapshot.
     pub(super) fn reload(&self, state: &mut State) -> Result<()> {
-        let (loaded, snapshot) = load(&self.layout, &self.recorder, &state.table, &state.loaded)?;
-        state.loaded = loaded;
-        state.snapshot = snapshot;
+        let wanted = entry_files(&self.layout, &state.table)?;
+        let gone: Vec<_> = state.loaded.iter().filter(|(name, _)| !wanted.contains_key(*name)).collect();
+        let gone: Vec<Arc<Loaded>> = gone.into_iter().map(|(_, one)| Arc::clone(one)).collect();
+        let new = wanted.iter().filter(|(name, _)| !state.loaded.contains_key(*name));
+        let come = read(new.map(|(_, file)| file.clone()).collect(), &self.schemas, &self.recorder)?;
+        state.snapshot = Arc::new(state.snapshot.advance(&gone, &come)?);
+        state.read = state.table.version();
+        state.loaded.retain(|name, _| wanted.contains_key(name));
+        state.loaded.extend(come.into_iter().map(|one| (one.file.name(), one)));
         Ok(())
     }
 }
@@ -133,35 +151,68 @@ impl fmt::Debug for Log {
     }
 }
 
+/// Opens the table at its newest version, and reads all its entry files.
 fn load(
     layout: &Layout,
+    store: &Arc<CountingStore>,
+    runtime: &Runtime,
+    schemas: &Schemas,
     recorder: &Arc<Recorder>,
-    table: &DeltaTable,
-    known: &LoadedFiles,
-) -> Result<(LoadedFiles, Arc<Snapshot>)> {
-    let mut loaded = BTreeMap::new();
-    {
+) -> Result<State> {
+    let table = {
         let _stage = recorder.stage(Stage::Transaction);
-        for view in table.snapshot()?.log_data().iter() {
-            let name = view.path().into_owned();
-            let one = match known.get(&name) {
-                Some(one) => Arc::clone(one),
-                None => {
-                    let size = u64::try_from(view.size()).map_err(|_| Error::Damaged {
-                        place: name.clone(),
-                        detail: "the log gives it a negative size".to_owned(),
-                    })?;
-                    let file = Arc::new(EntryFile::new(layout.log_dir().join(&name), size));
-                    let entries = file.read_entries(recorder)?;
-                    Arc::new(Loaded { file, entries })
-                }
-            };
-            loaded.insert(name, one);
-        }
+        runtime.block_on(builder(layout, store)?.load())?
+    };
+    let files = entry_files(layout, &table)?.into_values().collect();
+    let come = read(files, schemas, recorder)?;
+    let snapshot = Arc::new(Snapshot::build(layout, recorder, &come)?);
+    let loaded = come.into_iter().map(|one| (one.file.name(), one)).collect();
+    Ok(State { read: table.version(), table, loaded, snapshot })
+}
+
+/// Returns the entry files of the table's version, by their name.
+fn entry_files(layout: &Layout, table: &DeltaTable) -> Result<BTreeMap<String, Arc<EntryFile>>> {
+    let folder = layout.log_dir();
+    let mut files = BTreeMap::new();
+    for view in table.snapshot()?.log_data().iter() {
+        let name = view.path().into_owned();
+        let size = u64::try_from(view.size()).map_err(|_| Error::Damaged {
+            place: name.clone(),
+            detail: "the log gives it a negative size".to_owned(),
+        })?;
+        let file = EntryFile::new(folder.join(&name), size);
+        files.insert(name, Arc::new(file));
     }
-    let files: Vec<Arc<Loaded>> = loaded.values().cloned().collect();
-    let snapshot = Snapshot::build(layout, recorder, &files)?;
-    Ok((loaded, Arc::new(snapshot)))
+    Ok(files)
+}
+
+/// Reads entry files, many on several threads; the results are in the order of the files.
+fn read(files: Vec<Arc<EntryFile>>, schemas: &Schemas, recorder: &Arc<Recorder>) -> Result<Vec<Arc<Loaded>>> {
+    let _stage = recorder.stage(Stage::Transaction);
+    let read_one = |file: &Arc<EntryFile>| -> Result<Arc<Loaded>> {
+        let rows = file.read_rows(schemas, recorder)?;
+        Ok(Arc::new(Loaded { file: Arc::clone(file), rows }))
+    };
+    let bytes: u64 = files.iter().map(|file| file.size()).sum();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(files.len());
+    if bytes < PARALLEL_BYTES_MIN || threads < 2 {
+        return files.iter().map(read_one).collect();
+    }
+    let next = AtomicUsize::new(0);
+    let work = || -> Vec<(usize, Result<Arc<Loaded>>)> {
+        let places = std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)));
+        places.map_while(|place| files.get(place).map(|file| (place, read_one(file)))).collect()
+    };
+    let mut read = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut read = work();
+        for other in others {
+            read.extend(other.join().expect("reading an entry file does not panic"));
+        }
+        read
+    });
+    read.sort_by_key(|(place, _)| *place);
+    read.into_iter().map(|(_, one)| one).collect()
 }
 
 fn builder(layout: &Layout, store: &Arc<CountingStore>) -> Result<DeltaTableBuilder> {

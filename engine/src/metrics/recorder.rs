@@ -3,12 +3,14 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
-use std::path::Path;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use scenarios::{STAGES, Stage};
 
+use super::access::{Access, Accesses};
 use super::counter::Counter;
 use super::trace::Trace;
 use crate::error::Result;
@@ -23,6 +25,7 @@ pub struct Recorder {
     stage_count: [AtomicU64; STAGES.len()],
     counters: Vec<AtomicU64>,
     trace: Option<Trace>,
+    accesses: Option<Accesses>,
 }
 
 impl Default for Recorder {
@@ -49,7 +52,15 @@ impl Recorder {
             stage_count: Default::default(),
             counters: Counter::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
             trace: (ENABLED && tracing).then(Trace::new),
+            accesses: None,
         }
+    }
+
+    /// Makes the recorder remember accesses by path, for [`Recorder::accesses`].
+    #[must_use]
+    pub fn with_accesses(mut self) -> Self {
+        self.accesses = Some(Accesses::default());
+        self
     }
 
     /// Enters a stage; the guard leaves it when dropped, on the same thread.
@@ -73,6 +84,27 @@ impl Recorder {
         if ENABLED {
             self.counters[counter as usize].fetch_add(amount, Relaxed);
         }
+    }
+
+    /// Notes a request for a range of a stored file, if accesses are recorded.
+    #[inline]
+    pub(crate) fn request(&self, class: &'static str, path: impl FnOnce() -> PathBuf, range: Range<u64>) {
+        if let Some(accesses) = &self.accesses {
+            accesses.request(class, path(), range);
+        }
+    }
+
+    /// Notes that the footer of a stored file was decoded, if accesses are recorded.
+    #[inline]
+    pub(crate) fn footer(&self, class: &'static str, path: impl FnOnce() -> PathBuf) {
+        if let Some(accesses) = &self.accesses {
+            accesses.footer(class, path());
+        }
+    }
+
+    /// Returns the accesses so far in path order, relative to a folder; none if they are not recorded.
+    pub fn accesses(&self, root: &Path) -> Vec<Access> {
+        self.accesses.as_ref().map_or_else(Vec::new, |accesses| accesses.list(root))
     }
 
     /// Returns everything recorded so far.

@@ -17,6 +17,7 @@ use datafusion::common::{ColumnStatistics, Result as PlanResult, ScalarValue, St
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::object_store::ObjectStoreUrl;
+use datafusion::datasource::physical_plan::FileSource;
 use datafusion::datasource::physical_plan::parquet::ParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
@@ -25,21 +26,30 @@ use datafusion::logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPu
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use scenarios::Stage;
 
+use super::caches::SeriesCaches;
 use super::reader::{Part, Series, TimeRange};
 use crate::log::Content;
 use crate::metrics::{Counter, Recorder};
 
 /// The address under which scans look for their store; content is read past it.
 const STORE_URL: &str = "pond://content/";
+
+/// Metrics of a scan: versions left out by their time bounds, and versions in it, both labelled with the path.
+pub(crate) const FILES_PRUNED: &str = "pond_files_pruned";
+pub(crate) const FILES_SCANNED: &str = "pond_files_scanned";
+pub(crate) const PATH_LABEL: &str = "path";
+
+/// DataFusion's name for the bytes that readers of a scan ask for.
+pub(crate) const BYTES_SCANNED: &str = "bytes_scanned";
 
 /// A table or series for the planner.
 #[derive(Debug)]
@@ -72,6 +82,14 @@ impl SeriesTable {
             column_statistics: columns,
         };
         PartitionedFile::new(path, part.content.size()).with_statistics(Arc::new(statistics))
+    }
+
+    /// Returns what the planner may expect of versions; not as a certainty, which would be an answer by itself.
+    fn expected(&self, parts: &[&Part]) -> Statistics {
+        let rows: u64 = parts.iter().map(|part| part.rows).sum();
+        let mut statistics = Statistics::new_unknown(self.series.schema());
+        statistics.num_rows = Precision::Inexact(rows as usize);
+        statistics
     }
 
     /// Returns the order of the rows, for a scan or a sort.
@@ -124,13 +142,26 @@ impl TableProvider for SeriesTable {
             }
             groups.push(FileGroup::new(files));
         }
-        let factory = ContentFactory { contents, recorder: Arc::clone(self.series.recorder()) };
+        let factory = ContentFactory {
+            contents,
+            caches: Arc::clone(&self.series.caches),
+            recorder: Arc::clone(self.series.recorder()),
+        };
+        let files: usize = groups.iter().map(FileGroup::len).sum();
         let source = ParquetSource::new(Arc::clone(self.series.schema()))
             .with_pushdown_filters(true)
+            // Stored files have no Bloom filters, and the search for them would open each file twice.
+            .with_bloom_filter_on_read(false)
             .with_parquet_file_reader_factory(Arc::new(factory));
+        // The scan says itself what it left out, so that any plan with it can be analysed.
+        let label =
+            || MetricBuilder::new(source.metrics()).with_new_label(PATH_LABEL, self.series.path().to_owned());
+        label().global_counter(FILES_PRUNED).add(self.series.parts_in(TimeRange::default()).len() - files);
+        label().global_counter(FILES_SCANNED).add(files);
         let url = ObjectStoreUrl::parse(STORE_URL)?;
         let config = FileScanConfigBuilder::new(url, Arc::new(source))
             .with_file_groups(groups)
+            .with_statistics(self.expected(&parts))
             .with_output_ordering(self.ordering().into_iter().collect())
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)
@@ -192,6 +223,7 @@ fn micros(value: &ScalarValue) -> Option<i64> {
 /// Gives scans their readers, by the digest in the file's name.
 struct ContentFactory {
     contents: HashMap<String, Content>,
+    caches: Arc<SeriesCaches>,
     recorder: Arc<Recorder>,
 }
 
@@ -204,40 +236,36 @@ impl fmt::Debug for ContentFactory {
 impl ParquetFileReaderFactory for ContentFactory {
     fn create_reader(
         &self,
-        _partition_index: usize,
+        partition_index: usize,
         file: PartitionedFile,
         _metadata_size_hint: Option<usize>,
-        _metrics: &ExecutionPlanMetricsSet,
+        metrics: &ExecutionPlanMetricsSet,
     ) -> PlanResult<Box<dyn AsyncFileReader + Send>> {
         let path = file.object_meta.location.to_string();
         let content = self
             .contents
             .get(&path)
             .ok_or_else(|| DataFusionError::Internal(format!("no content {path} in this scan")))?;
-        Ok(Box::new(ContentAsync { content: content.clone(), recorder: Arc::clone(&self.recorder) }))
+        let (content, caches) = (content.reopened(), Arc::clone(&self.caches));
+        let scanned = MetricBuilder::new(metrics).counter(BYTES_SCANNED, partition_index);
+        let recorder = Arc::clone(&self.recorder);
+        Ok(Box::new(ContentAsync { content, caches, recorder, scanned }))
     }
 }
 
 /// Reads content for an asynchronous scan; the reads themselves are short and local.
 struct ContentAsync {
     content: Content,
+    caches: Arc<SeriesCaches>,
     recorder: Arc<Recorder>,
-}
-
-impl ContentAsync {
-    fn metadata(&self, options: Option<&ArrowReaderOptions>) -> Result<Arc<ParquetMetaData>, ParquetError> {
-        let _stage = self.recorder.stage(Stage::ParquetRead);
-        self.recorder.count(Counter::FootersRead, 1);
-        let policy = options.map_or(PageIndexPolicy::Skip, ArrowReaderOptions::column_index_policy);
-        let metadata =
-            ParquetMetaDataReader::new().with_page_index_policy(policy).parse_and_finish(&self.content)?;
-        Ok(Arc::new(metadata))
-    }
+    /// The scan's count of bytes, which its reader keeps.
+    scanned: Count,
 }
 
 impl AsyncFileReader for ContentAsync {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
         let _stage = self.recorder.stage(Stage::ParquetRead);
+        self.scanned.add((range.end - range.start) as usize);
         let read = self.content.read(range).map_err(|error| ParquetError::External(Box::new(error)));
         async move { read }.boxed()
     }
@@ -246,7 +274,10 @@ impl AsyncFileReader for ContentAsync {
         &'a mut self,
         options: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>, ParquetError>> {
-        let metadata = self.metadata(options);
-        async move { metadata }.boxed()
+        let page_index =
+            options.is_some_and(|options| options.column_index_policy() != PageIndexPolicy::Skip);
+        let footer = self.caches.footer(&self.content, page_index);
+        let footer = footer.map_err(|error| ParquetError::External(Box::new(error)));
+        async move { footer }.boxed()
     }
 }

@@ -9,16 +9,16 @@ use arrow::datatypes::{Schema, SchemaRef};
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
-use parquet::file::metadata::RowGroupMetaData;
-use parquet::file::statistics::Statistics;
 use scenarios::Stage;
 
+use super::caches::{NodeColumns, NodeVersion, SeriesCaches};
 use super::chain::chains;
 use super::merge::Merge;
 use super::schema::{decode_schema, unite};
+use super::stored::span;
 use super::writer::time_values;
 use crate::error::{Error, Result};
-use crate::log::{Content, Snapshot, Version};
+use crate::log::{Content, Digest, Snapshot, Version};
 use crate::metrics::{Counter, Recorder};
 use crate::tree::{EntryType, NodeId};
 
@@ -40,6 +40,11 @@ impl TimeRange {
         self.start_us.is_none_or(|start| last_us >= start) && self.end_us.is_none_or(|end| first_us < end)
     }
 
+    /// Tells whether a time is inside.
+    pub fn holds(&self, at_us: i64) -> bool {
+        self.touches(at_us, at_us)
+    }
+
     /// Tells whether everything is inside.
     pub fn is_all(&self) -> bool {
         self.start_us.is_none() && self.end_us.is_none()
@@ -55,15 +60,19 @@ pub(super) struct Part {
     pub rows: u64,
     /// First and last event time, inclusive; nothing for tables without a time column.
     pub span: Option<(i64, i64)>,
+    /// Whether it has the columns of all versions together as they are.
+    pub same: bool,
 }
 
 /// A table or series of a snapshot.
 #[derive(Clone, Debug)]
 pub struct Series {
     path: String,
+    version: NodeVersion,
     schema: SchemaRef,
     time: Option<usize>,
-    parts: Vec<Part>,
+    pub(super) parts: Vec<Part>,
+    pub(super) caches: Arc<SeriesCaches>,
     recorder: Arc<Recorder>,
 }
 
@@ -72,7 +81,12 @@ impl Series {
     ///
     /// # Errors
     /// If the node is of another type, or the log contradicts itself.
-    pub fn open(snapshot: &Snapshot, node: NodeId, path: &str) -> Result<Self> {
+    pub(crate) fn open(
+        snapshot: &Snapshot,
+        node: NodeId,
+        path: &str,
+        caches: &Arc<SeriesCaches>,
+    ) -> Result<Self> {
         let recorder = Arc::clone(snapshot.recorder());
         let entry_type = snapshot.tree().node(node).entry_type;
         if !entry_type.is_queryable() {
@@ -83,12 +97,13 @@ impl Series {
             let _stage = recorder.stage(Stage::FileDiscovery);
             snapshot.contents(node)?
         };
-        let (schema, time) = {
+        let version = NodeVersion { node, versions: snapshot.version_count(node) as u64 };
+        let columns = caches.schemas.get_or_try(version, weight, || {
             let _stage = recorder.stage(Stage::SchemaDiscovery);
             recorder.count(Counter::SchemasRead, 1);
-            let versions: Vec<&Version> = contents.iter().map(|(version, _)| *version).collect();
-            united(path, &versions)?
-        };
+            let versions: Vec<&Version> = contents.iter().map(|(version, _)| version).collect();
+            united(path, &versions)
+        })?;
         let parts = contents
             .into_iter()
             .enumerate()
@@ -97,10 +112,22 @@ impl Series {
                 place,
                 rows: version.rows.unwrap_or(0),
                 span: version.first_us.zip(version.last_us),
+                same: columns.same[place],
             })
             .filter(|part| part.rows > 0)
             .collect();
-        Ok(Self { path: path.to_owned(), schema, time, parts, recorder })
+        let NodeColumns { schema, time, .. } = columns;
+        Ok(Self { path: path.to_owned(), version, schema, time, parts, caches: Arc::clone(caches), recorder })
+    }
+
+    /// Returns the node and how many versions it had.
+    pub(crate) fn version(&self) -> NodeVersion {
+        self.version
+    }
+
+    /// Returns the digests of the versions that touch a range, oldest first.
+    pub(crate) fn digests_in(&self, range: TimeRange) -> impl Iterator<Item = Digest> {
+        self.parts_in(range).into_iter().map(|part| part.content.digest())
     }
 
     /// Returns the path by which it was opened.
@@ -172,6 +199,7 @@ impl Series {
             time: self.time.map(|time| (time, self.schema.field(time).name().clone())),
             range,
             recorder: Arc::clone(&self.recorder),
+            caches: Arc::clone(&self.caches),
             parts: parts.into_iter(),
             place: 0,
             open: None,
@@ -205,6 +233,7 @@ pub struct Chain {
     time: Option<(usize, String)>,
     range: TimeRange,
     recorder: Arc<Recorder>,
+    caches: Arc<SeriesCaches>,
     parts: vec::IntoIter<Part>,
     /// The place of the version that is open.
     place: usize,
@@ -237,31 +266,23 @@ impl Chain {
 
     /// Opens a version, and leaves out the row groups outside the range.
     fn open_part(&self, part: &Part) -> Result<ParquetRecordBatchReader> {
-        self.recorder.count(Counter::FootersRead, 1);
-        let metadata = ArrowReaderMetadata::load(&part.content, ArrowReaderOptions::new())?;
-        let groups: Vec<usize> = metadata
-            .metadata()
+        let content = part.content.reopened();
+        let footer = self.caches.footer(&content, false)?;
+        let touches = |group| match &self.time {
+            Some((_, name)) => span(group, name).is_none_or(|(first, last)| self.range.touches(first, last)),
+            None => true,
+        };
+        let groups: Vec<usize> = footer
             .row_groups()
             .iter()
             .enumerate()
-            .filter(|(_, group)| self.group_touches(group))
+            .filter(|(_, group)| touches(group))
             .map(|(index, _)| index)
             .collect();
         self.recorder.count(Counter::RowGroupsRead, groups.len() as u64);
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(part.content.clone(), metadata);
+        let metadata = ArrowReaderMetadata::try_new(footer, ArrowReaderOptions::new())?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(content, metadata);
         Ok(builder.with_row_groups(groups).with_batch_size(BATCH_ROWS).build()?)
-    }
-
-    fn group_touches(&self, group: &RowGroupMetaData) -> bool {
-        let Some((_, name)) = &self.time else { return true };
-        let column = group.columns().iter().find(|column| column.column_path().string() == *name);
-        match column.and_then(|column| column.statistics()) {
-            Some(Statistics::Int64(stats)) => match (stats.min_opt(), stats.max_opt()) {
-                (Some(min), Some(max)) => self.range.touches(*min, *max),
-                _ => true,
-            },
-            _ => true,
-        }
     }
 
     fn within_range(&self, batch: RecordBatch) -> Result<RecordBatch> {
@@ -312,33 +333,44 @@ fn adapt(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
 }
 
 /// Unites the schemas of all versions; neighbours that share their bytes are decoded once.
-fn united(path: &str, versions: &[&Version]) -> Result<(SchemaRef, Option<usize>)> {
+fn united(path: &str, versions: &[&Version]) -> Result<NodeColumns> {
     let damaged = |detail: String| Error::Damaged { place: path.to_owned(), detail };
     let mut schema: Option<SchemaRef> = None;
     let mut last: Option<&Arc<[u8]>> = None;
+    let mut own: Vec<SchemaRef> = Vec::with_capacity(versions.len());
     let mut time_column = None;
     for version in versions {
         let bytes = version
             .schema
             .as_ref()
             .ok_or_else(|| damaged(format!("version {} has no schema", version.number)))?;
-        if last == Some(bytes) {
+        time_column = version.time_column.as_ref().or(time_column);
+        if last == Some(bytes)
+            && let Some(before) = own.last()
+        {
+            own.push(Arc::clone(before));
             continue;
         }
         last = Some(bytes);
         let next = decode_schema(bytes)?;
+        own.push(Arc::clone(&next));
         schema = Some(match schema {
             None => next,
             Some(before) => Arc::new(unite(&before, &next).map_err(|(column, a, b)| {
                 damaged(format!("column '{column}' is {a} in one version and {b} in another"))
             })?),
         });
-        time_column = version.time_column.as_ref().or(time_column);
     }
     let schema = schema.unwrap_or_else(|| Arc::new(Schema::empty()));
     let time = match time_column {
         None => None,
         Some(name) => Some(schema.index_of(name).map_err(|_| damaged(format!("it has no column '{name}'")))?),
     };
-    Ok((schema, time))
+    let same = own.iter().map(|one| Arc::ptr_eq(one, &schema) || *one == schema).collect();
+    Ok(NodeColumns { schema, time, same })
+}
+
+/// Weighs columns for their cache.
+fn weight(columns: &NodeColumns) -> usize {
+    columns.schema.fields().size() + columns.same.len()
 }

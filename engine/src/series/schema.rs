@@ -46,8 +46,8 @@ pub(crate) fn unite(first: &Schema, second: &Schema) -> Result<Schema, (String, 
     for field in first.fields() {
         fields.push(match second.field_with_name(field.name()) {
             Err(_) => field.as_ref().clone().with_nullable(true),
-            Ok(other) if is_empty(field) => other.clone().with_nullable(true),
-            Ok(other) if is_empty(other) => field.as_ref().clone().with_nullable(true),
+            Ok(other) if is_empty_field(field) => other.clone().with_nullable(true),
+            Ok(other) if is_empty_field(other) => field.as_ref().clone().with_nullable(true),
             Ok(other) => {
                 let met = meet(field.data_type(), other.data_type()).ok_or_else(|| {
                     (field.name().clone(), field.data_type().clone(), other.data_type().clone())
@@ -65,7 +65,8 @@ pub(crate) fn unite(first: &Schema, second: &Schema) -> Result<Schema, (String, 
     Ok(Schema::new(fields))
 }
 
-fn is_empty(field: &Field) -> bool {
+/// Tells whether a column has no value in its version, and so no type of its own.
+pub(crate) fn is_empty_field(field: &Field) -> bool {
     field.metadata().contains_key(EMPTY)
 }
 

@@ -15,6 +15,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
 use super::calendar::Unit;
+use super::small::{Slot, compressed};
 use crate::error::{Error, Result};
 
 /// Rows of a row group at most: large enough to compress well, small enough to skip usefully.
@@ -24,8 +25,11 @@ const GROUP_ROWS: usize = 131_072;
 /// decision is made for every file, and spread over the first batch.
 const SAMPLE_ROWS: usize = 256;
 
+/// Rows up to which a file is small: held until they are all there, and compressed together.
+const SMALL_ROWS: usize = 4_096;
+
 /// zstd's level: 1 is within a few percent of 3 in size here, at less time.
-const ZSTD_LEVEL: i32 = 1;
+pub(super) const ZSTD_LEVEL: i32 = 1;
 
 /// What was written.
 #[derive(Debug)]
@@ -45,9 +49,12 @@ pub(crate) struct SortedWriter<W: Write + Send> {
     schema: SchemaRef,
     /// Index of the time column.
     time: Option<usize>,
-    /// The sink, until the first batch has decided the encodings.
+    /// The sink, until the writer takes it.
     sink: Option<W>,
     writer: Option<ArrowWriter<Slot<W>>>,
+    /// The first rows, until there are too many for a small file.
+    held: Vec<RecordBatch>,
+    compression: Compression,
     group_rows: usize,
     /// Where the current row group's month ends.
     group_end_us: Option<i64>,
@@ -64,6 +71,8 @@ impl<W: Write + Send> SortedWriter<W> {
             time,
             sink: Some(sink),
             writer: None,
+            held: Vec::new(),
+            compression: Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL).expect("the level is valid")),
             group_rows: 0,
             group_end_us: None,
             rows: 0,
@@ -83,7 +92,21 @@ impl<W: Write + Send> SortedWriter<W> {
         if batch.num_rows() == 0 {
             return Ok(());
         }
-        self.begin(batch)?;
+        if self.writer.is_none() {
+            let held: usize = self.held.iter().map(RecordBatch::num_rows).sum();
+            if held + batch.num_rows() <= SMALL_ROWS {
+                self.held.push(batch.clone());
+                return Ok(());
+            }
+            self.begin(self.held.first().unwrap_or(batch).clone())?;
+            for batch in std::mem::take(&mut self.held) {
+                self.write_on(&batch)?;
+            }
+        }
+        self.write_on(batch)
+    }
+
+    fn write_on(&mut self, batch: &RecordBatch) -> Result<()> {
         let Some(time) = self.time else { return self.write_limited(batch) };
         let column = Arc::clone(batch.column(time));
         let times = time_values(&column).ok_or_else(|| not_a_time(&self.schema, time))?;
@@ -114,21 +137,43 @@ impl<W: Write + Send> SortedWriter<W> {
     /// # Errors
     /// If the sink fails.
     pub(crate) fn finish(mut self) -> Result<(W, WrittenFacts)> {
-        self.begin(&RecordBatch::new_empty(Arc::clone(&self.schema)))?;
-        let mut writer = self.writer.take().expect("the writer was begun");
-        let footer = writer.finish()?;
-        let sink = writer.inner_mut().0.take().expect("the sink is taken once");
+        if self.writer.is_none() {
+            return self.finish_small();
+        }
+        let (sink, footer) = self.end()?;
         Ok((sink, WrittenFacts { rows: self.rows, first_us: self.first_us, last_us: self.last_us, footer }))
     }
 
     /// Makes the writer, with encodings that suit the first batch.
-    fn begin(&mut self, first: &RecordBatch) -> Result<()> {
-        if let Some(sink) = self.sink.take() {
-            let properties = properties(first, self.time);
-            self.writer =
-                Some(ArrowWriter::try_new(Slot(Some(sink)), Arc::clone(&self.schema), Some(properties))?);
-        }
+    fn begin(&mut self, first: RecordBatch) -> Result<()> {
+        let sink = self.sink.take().expect("a file is begun once");
+        let properties = properties(&first, self.time, self.compression);
+        self.writer =
+            Some(ArrowWriter::try_new(Slot(Some(sink)), Arc::clone(&self.schema), Some(properties))?);
         Ok(())
+    }
+
+    fn end(&mut self) -> Result<(W, ParquetMetaData)> {
+        let mut writer = self.writer.take().expect("the writer was begun");
+        let footer = writer.finish()?;
+        let sink = writer.inner_mut().0.take().expect("the sink is taken once");
+        Ok((sink, footer))
+    }
+
+    /// Ends a file of few rows: encodes them in memory, then compresses them into the sink.
+    fn finish_small(mut self) -> Result<(W, WrittenFacts)> {
+        let sink = self.sink.take().expect("a file without a writer has its sink");
+        let mut plain = SortedWriter::new(Vec::new(), Arc::clone(&self.schema), self.time);
+        plain.compression = Compression::UNCOMPRESSED;
+        let empty = || RecordBatch::new_empty(Arc::clone(&self.schema));
+        plain.begin(self.held.first().cloned().unwrap_or_else(empty))?;
+        for batch in &self.held {
+            plain.write_on(batch)?;
+        }
+        let (encoded, footer) = plain.end()?;
+        let (sink, footer) = compressed(encoded, &footer, sink)?;
+        let (first_us, last_us) = (plain.first_us, plain.last_us);
+        Ok((sink, WrittenFacts { rows: plain.rows, first_us, last_us, footer }))
     }
 
     /// Writes rows of one month, beginning a new group whenever one is full.
@@ -163,35 +208,16 @@ impl<W: Write + Send> std::fmt::Debug for SortedWriter<W> {
     }
 }
 
-/// A sink that can be taken back from a writer that has finished.
-struct Slot<W>(Option<W>);
-
-impl<W: Write> Slot<W> {
-    fn sink(&mut self) -> std::io::Result<&mut W> {
-        self.0.as_mut().ok_or_else(|| std::io::Error::other("the file is finished"))
-    }
-}
-
-impl<W: Write> Write for Slot<W> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.sink()?.write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.sink()?.flush()
-    }
-}
-
 /// Returns the values of a time column in microseconds, if it is one.
 pub(crate) fn time_values(column: &ArrayRef) -> Option<&[i64]> {
     let times: &TimestampMicrosecondArray = column.as_primitive_opt::<TimestampMicrosecondType>()?;
     Some(times.values())
 }
 
-fn properties(first: &RecordBatch, time: Option<usize>) -> WriterProperties {
+fn properties(first: &RecordBatch, time: Option<usize>, compression: Compression) -> WriterProperties {
     let mut builder = WriterProperties::builder()
         .set_created_by("pondmark".to_owned())
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL).expect("the level is valid")))
+        .set_compression(compression)
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_max_row_group_row_count(Some(GROUP_ROWS));
     for (index, field) in first.schema_ref().fields().iter().enumerate() {

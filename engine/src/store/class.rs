@@ -32,6 +32,17 @@ impl Class {
         }
     }
 
+    /// Returns the name in lists of accesses.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::LogJson => "commit",
+            Self::Checkpoint => "checkpoint",
+            Self::Footer => "footer",
+            Self::Data => "data",
+            Self::Other => "other",
+        }
+    }
+
     /// Returns the counters of requests and bytes of the class.
     pub(crate) fn counters(self) -> (Counter, Option<Counter>) {
         match self {

@@ -1,8 +1,9 @@
 //! Nodes, and the tree they form.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::path::{PondPath, join};
+use crate::chunks::Chunks;
 use crate::error::{Error, Result};
 
 /// A node's number: dense, in the order of creation.
@@ -10,6 +11,9 @@ pub type NodeId = u64;
 
 /// The root's number.
 pub(crate) const ROOT: NodeId = 0;
+
+/// Nodes that copies of a tree share, or not, together.
+const NODES_CHUNK: usize = 64;
 
 /// Links followed in a row before a path counts as a loop.
 pub(crate) const LINKS_MAX: usize = 40;
@@ -71,12 +75,12 @@ pub struct Node {
     pub target: Option<PondPath>,
 }
 
-/// All nodes of one snapshot.
+/// All nodes of one snapshot. A copy shares what neither side changes.
 #[derive(Clone, Debug, Default)]
 pub struct Tree {
-    nodes: Vec<Node>,
+    pub(super) nodes: Chunks<Node, NODES_CHUNK>,
     /// For each node, its children sorted by name.
-    children: Vec<Vec<NodeId>>,
+    pub(super) children: Chunks<Vec<NodeId>, NODES_CHUNK>,
 }
 
 impl Tree {
@@ -85,21 +89,53 @@ impl Tree {
     /// # Errors
     /// If a node's parent does not come before it or is no directory, or if a name is taken twice.
     pub fn build(nodes: Vec<Node>) -> Result<Self, String> {
-        let mut children: Vec<Vec<NodeId>> = vec![Vec::new(); nodes.len()];
-        for (index, node) in nodes.iter().enumerate().skip(1) {
-            let parent = usize::try_from(node.parent).unwrap_or(usize::MAX);
-            if parent >= index || nodes[parent].entry_type != EntryType::Dir {
-                return Err(format!("node {index} has no directory as its parent"));
+        let mut tree = Self::default();
+        tree.extend(nodes)?;
+        Ok(tree)
+    }
+
+    /// Adds the next nodes in number order; the first has the number [`Tree::len`].
+    ///
+    /// # Errors
+    /// As [`Tree::build`]; then the tree is of no use.
+    pub(crate) fn extend(&mut self, nodes: Vec<Node>) -> Result<(), String> {
+        let mut added: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
+        for node in nodes {
+            let id = self.nodes.len() as NodeId;
+            if id != ROOT {
+                let parent = usize::try_from(node.parent).ok().and_then(|parent| self.nodes.get(parent));
+                if parent.is_none_or(|parent| parent.entry_type != EntryType::Dir) {
+                    return Err(format!("node {id} has no directory as its parent"));
+                }
+                added.entry(node.parent).or_default().push(id);
             }
-            children[parent].push(index as NodeId);
+            self.nodes.push(node);
+            self.children.push(Vec::new());
         }
-        for siblings in &mut children {
-            siblings.sort_unstable_by(|a, b| nodes[*a as usize].name.cmp(&nodes[*b as usize].name));
-            if siblings.windows(2).any(|pair| nodes[pair[0] as usize].name == nodes[pair[1] as usize].name) {
-                return Err("two nodes of one directory have the same name".to_owned());
+        added.into_iter().try_for_each(|(parent, children)| self.adopt(parent, children))
+    }
+
+    /// Puts new children among those that a directory has, in name order.
+    fn adopt(&mut self, parent: NodeId, new: Vec<NodeId>) -> Result<(), String> {
+        let taken = || "two nodes of one directory have the same name".to_owned();
+        let mut siblings = std::mem::take(&mut self.children[parent as usize]);
+        let by_name = |a: &NodeId, b: &NodeId| self.node(*a).name.cmp(&self.node(*b).name);
+        if new.len() < siblings.len() / 8 {
+            for id in new {
+                match siblings.binary_search_by(|sibling| by_name(sibling, &id)) {
+                    Ok(_) => return Err(taken()),
+                    Err(place) => siblings.insert(place, id),
+                }
+            }
+        } else {
+            siblings.extend(new);
+            siblings.sort_by(by_name);
+            if siblings.windows(2).any(|pair| by_name(&pair[0], &pair[1]).is_eq()) {
+                return Err(taken());
             }
         }
-        Ok(Self { nodes, children })
+        self.children[parent as usize] = siblings;
+        Ok(())
     }
 
     /// Returns the number of nodes, the root included.

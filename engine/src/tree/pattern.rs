@@ -3,6 +3,8 @@
 //! Each `*` is one capture: the text it stood for. Each `**` is one capture too: the components it stood
 //! for, joined by `/`, perhaps none. Captures come in the order of the stars.
 
+use std::ops::Range;
+
 use crate::error::{Error, Result};
 
 /// One component of a pattern.
@@ -56,23 +58,49 @@ impl Pattern {
     pub fn as_str(&self) -> &str {
         &self.text
     }
+
+    /// Returns how many captures each match has.
+    pub(crate) fn captures(&self) -> usize {
+        let stars = |component: &Component| match component {
+            Component::Literal(_) => 0,
+            Component::Wild(around) => around.len() - 1,
+            Component::AnyDepth => 1,
+        };
+        self.components.iter().map(stars).sum()
+    }
 }
 
 /// Matches a name against the texts around stars; on success, what each star stood for.
 ///
 /// Every star but the last takes as little as it can, so captures are unique.
-pub(super) fn match_name(around: &[String], name: &str) -> Option<Vec<String>> {
+pub(crate) fn match_name(around: &[String], name: &str) -> Option<Vec<String>> {
+    let mut ranges = Vec::new();
+    match_ranges(around, name, 0, &mut ranges)
+        .then(|| ranges.into_iter().map(|range| name[range].to_owned()).collect())
+}
+
+/// Matches a name as [`match_name`] does. Adds where the texts of the stars are in a text that holds the
+/// name from `begin` on; if the name does not match, some may be added too.
+pub(super) fn match_ranges(
+    around: &[String],
+    name: &str,
+    begin: usize,
+    captures: &mut Vec<Range<usize>>,
+) -> bool {
     let (first, rest) = around.split_first().expect("a wild component has two texts or more");
     let (last, middle) = rest.split_last().expect("a wild component has two texts or more");
-    let mut left = name.strip_prefix(first.as_str())?;
-    let mut captures = Vec::with_capacity(rest.len());
-    for text in middle {
-        let at = left.find(text.as_str())?;
-        captures.push(left[..at].to_owned());
-        left = &left[at + text.len()..];
+    if !name.starts_with(first.as_str()) {
+        return false;
     }
-    captures.push(left.strip_suffix(last.as_str())?.to_owned());
-    Some(captures)
+    let mut at = first.len();
+    for text in middle {
+        let Some(length) = name[at..].find(text.as_str()) else { return false };
+        captures.push(begin + at..begin + at + length);
+        at += length + text.len();
+    }
+    let Some(left) = name[at..].strip_suffix(last.as_str()) else { return false };
+    captures.push(begin + at..begin + at + left.len());
+    true
 }
 
 #[cfg(test)]

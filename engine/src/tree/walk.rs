@@ -3,11 +3,10 @@
 //! Matches come in path order. A node is reported once per pattern, on the first path that leads to it;
 //! paths through links come after the others, so a node's own path wins.
 
-use std::collections::HashSet;
+use std::ops::Range;
 
 use super::node::{LINKS_MAX, NodeId, ROOT, Tree};
-use super::path::join;
-use super::pattern::{Component, Pattern, match_name};
+use super::pattern::{Component, Pattern, match_ranges};
 
 /// A node that a pattern matched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,20 +29,24 @@ pub struct Walked {
 }
 
 impl Tree {
-    /// Finds all nodes that a pattern matches.
-    pub fn find(&self, pattern: &Pattern) -> Walked {
+    /// Finds all nodes that a pattern matches; without the index it looks at every child of a directory.
+    pub fn find(&self, pattern: &Pattern, indexed: bool) -> Walked {
         let mut walk = Walk {
             tree: self,
             components: &pattern.components,
-            seen: HashSet::new(),
-            reported: HashSet::new(),
+            indexed,
+            path: String::new(),
+            captures: Vec::new(),
+            seen: Marks::new(self.len() * (pattern.components.len() + 1)),
+            reported: Marks::new(self.len()),
             links: Links::Met(false),
             out: Walked::default(),
         };
-        walk.enter(ROOT, "/", 0, &mut Vec::new());
+        walk.enter(ROOT, 0);
         if walk.links == Links::Met(true) {
-            (walk.seen, walk.links) = (HashSet::new(), Links::Followed);
-            walk.enter(ROOT, "/", 0, &mut Vec::new());
+            walk.seen = Marks::new(self.len() * (pattern.components.len() + 1));
+            walk.links = Links::Followed;
+            walk.enter(ROOT, 0);
         }
         let mut out = walk.out;
         out.matches.sort_by(|a, b| a.path.cmp(&b.path));
@@ -59,96 +62,156 @@ enum Links {
     Followed,
 }
 
+/// A set of small numbers.
+struct Marks(Vec<u64>);
+
+impl Marks {
+    fn new(numbers: usize) -> Self {
+        Self(vec![0; numbers.div_ceil(64)])
+    }
+
+    /// Adds a number; tells whether it was not there.
+    fn insert(&mut self, number: usize) -> bool {
+        let (word, bit) = (&mut self.0[number / 64], 1 << (number % 64));
+        let new = *word & bit == 0;
+        *word |= bit;
+        new
+    }
+}
+
+/// A walk through a tree; only a match allocates.
 struct Walk<'a> {
     tree: &'a Tree,
     components: &'a [Component],
-    /// Directories entered, by pattern position: a second visit cannot find anything new.
-    seen: HashSet<(NodeId, usize)>,
-    reported: HashSet<NodeId>,
+    indexed: bool,
+    /// The path walked so far; empty at the root.
+    path: String,
+    /// What each star stood for so far: where it is in the path.
+    captures: Vec<Range<usize>>,
+    /// Nodes entered, by pattern position: a second visit cannot find anything new.
+    seen: Marks,
+    reported: Marks,
     links: Links,
     out: Walked,
 }
 
+impl Match {
+    /// Returns about how many bytes it takes.
+    pub(crate) fn size(&self) -> usize {
+        let captures = self.captures.iter().map(|capture| size_of::<String>() + capture.len());
+        size_of::<Self>() + self.path.len() + captures.sum::<usize>()
+    }
+}
+
 impl Walk<'_> {
     /// Matches the components from `level` on against what lies below `at`.
-    fn enter(&mut self, at: NodeId, path: &str, level: usize, captures: &mut Vec<String>) {
+    fn enter(&mut self, at: NodeId, level: usize) {
         let Some(component) = self.components.get(level) else {
-            if self.reported.insert(at) {
-                let found = Match { node: at, path: path.to_owned(), captures: captures.clone() };
-                self.out.matches.push(found);
-            }
+            self.report(at);
             return;
         };
-        if !self.seen.insert((at, level)) {
+        if !self.see(at, level) {
             return;
         }
         match component {
-            Component::Literal(name) => {
-                self.out.visited += 1;
-                if let Some(child) = self.tree.child(at, name) {
-                    self.descend(child, path, level + 1, captures);
-                }
-            }
-            Component::Wild(around) => {
-                for child in self.ordered_children(at) {
+            Component::Literal(name) if !self.indexed => {
+                let tree = self.tree;
+                for child in tree.children(at) {
                     self.out.visited += 1;
-                    if let Some(found) = match_name(around, &self.tree.node(child).name) {
-                        let before = captures.len();
-                        captures.extend(found);
-                        self.descend(child, path, level + 1, captures);
-                        captures.truncate(before);
+                    if tree.node(*child).name == *name {
+                        self.descend(*child, |walk, real| walk.enter(real, level + 1));
                     }
                 }
             }
+            Component::Literal(name) => {
+                self.out.visited += 1;
+                if let Some(child) = self.tree.child(at, name) {
+                    self.descend(child, |walk, real| walk.enter(real, level + 1));
+                }
+            }
+            Component::Wild(around) => self.each_child(at, |walk, child| {
+                let before = walk.captures.len();
+                let name = &walk.tree.node(child).name;
+                if match_ranges(around, name, walk.path.len() + 1, &mut walk.captures) {
+                    walk.descend(child, |walk, real| walk.enter(real, level + 1));
+                }
+                walk.captures.truncate(before);
+            }),
             Component::AnyDepth => {
-                captures.push(String::new());
-                self.any_depth(at, path, level, captures);
-                captures.pop();
+                // The capture begins with the next component, after its slash.
+                let begin = self.path.len() + 1;
+                self.captures.push(begin..begin);
+                self.any_depth(at, level);
+                self.captures.pop();
             }
         }
     }
 
     /// Lets `**` stand for nothing more, then for one component more; its capture is the last one.
-    fn any_depth(&mut self, at: NodeId, path: &str, level: usize, captures: &mut Vec<String>) {
+    fn any_depth(&mut self, at: NodeId, level: usize) {
         if level + 1 < self.components.len() || at != ROOT {
-            self.enter(at, path, level + 1, captures);
+            self.enter(at, level + 1);
         }
-        for child in self.ordered_children(at) {
-            self.out.visited += 1;
-            let Some(real) = self.follow(child) else { continue };
-            let name = &self.tree.node(child).name;
-            let child_path = join(path, name);
-            let outer = captures.last().expect("the capture of this ** was pushed").clone();
-            let longer = if outer.is_empty() { name.clone() } else { format!("{outer}/{name}") };
-            *captures.last_mut().expect("the capture of this ** was pushed") = longer;
-            if self.tree.children(real).is_empty() {
-                self.enter(real, &child_path, level + 1, captures);
-            } else if self.seen.insert((real, level)) {
-                self.any_depth(real, &child_path, level, captures);
+        self.each_child(at, |walk, child| {
+            let capture = walk.captures.len() - 1;
+            let before = walk.captures[capture].end;
+            walk.descend(child, |walk, real| {
+                walk.captures[capture].end = walk.path.len();
+                if walk.tree.children(real).is_empty() {
+                    walk.enter(real, level + 1);
+                } else if walk.see(real, level) {
+                    walk.any_depth(real, level);
+                }
+                walk.captures[capture].end = before;
+            });
+        });
+    }
+
+    /// Does something with each child in name order, links last.
+    fn each_child(&mut self, at: NodeId, mut visit: impl FnMut(&mut Self, NodeId)) {
+        let (tree, children) = (self.tree, self.tree.children(at));
+        self.out.visited += children.len() as u64;
+        for links in [false, true] {
+            for child in children {
+                if tree.node(*child).target.is_some() == links {
+                    visit(self, *child);
+                }
             }
-            *captures.last_mut().expect("the capture of this ** was pushed") = outer;
         }
     }
 
-    fn descend(&mut self, child: NodeId, path: &str, level: usize, captures: &mut Vec<String>) {
-        if let Some(real) = self.follow(child) {
-            let child_path = join(path, &self.tree.node(child).name);
-            self.enter(real, &child_path, level, captures);
-        }
+    /// Goes to a child, or to where it leads if it is a link, and comes back.
+    fn descend(&mut self, child: NodeId, visit: impl FnOnce(&mut Self, NodeId)) {
+        let Some(real) = self.follow(child) else { return };
+        let before = self.path.len();
+        self.path.push('/');
+        self.path.push_str(&self.tree.node(child).name);
+        visit(self, real);
+        self.path.truncate(before);
     }
 
     fn follow(&mut self, child: NodeId) -> Option<NodeId> {
-        if self.links != Links::Followed && self.tree.node(child).target.is_some() {
+        if self.tree.node(child).target.is_none() {
+            return Some(child);
+        }
+        if self.links != Links::Followed {
             self.links = Links::Met(true);
             return None;
         }
         self.tree.follow(child, LINKS_MAX)
     }
 
-    /// Returns children in name order, links last.
-    fn ordered_children(&self, at: NodeId) -> Vec<NodeId> {
-        let (links, own): (Vec<NodeId>, Vec<NodeId>) =
-            self.tree.children(at).iter().partition(|child| self.tree.node(**child).target.is_some());
-        own.into_iter().chain(links).collect()
+    fn see(&mut self, at: NodeId, level: usize) -> bool {
+        self.seen.insert(at as usize * (self.components.len() + 1) + level)
+    }
+
+    fn report(&mut self, at: NodeId) {
+        if self.reported.insert(at as usize) {
+            // A star that stood for nothing may be beyond the end.
+            let text = |range: &Range<usize>| self.path.get(range.clone()).unwrap_or_default().to_owned();
+            let captures = self.captures.iter().map(text).collect();
+            let path = if self.path.is_empty() { "/".to_owned() } else { self.path.clone() };
+            self.out.matches.push(Match { node: at, path, captures });
+        }
     }
 }

@@ -197,6 +197,7 @@ time,v
 #[test]
 fn ponds_that_cannot_be_opened() {
     let pond = TestPond::new();
+    pond.import("good.csv", GOOD, "/good.series");
     let json = pond.root().join("pond.json");
     let text = std::fs::read_to_string(&json).unwrap();
     std::fs::write(&json, text.replace("\"format\": 1", "\"format\": 99")).unwrap();
@@ -240,10 +241,10 @@ fn queries_that_are_wrong() {
 pond: query: Schema error: No field named w.
 Valid fields are source.time, source.v.
 "#);
-    assert_snapshot!(query("SELECT * FROM good"), @"pond: query: Error during planning: table 'datafusion.public.good' not found; a query calls the path it is about `source`");
+    assert_snapshot!(query("SELECT * FROM good"), @"pond: query: Error during planning: relation 'good' is not known; the query may name source");
     assert_snapshot!(query("SELEC 1"), @r#"pond: query: SQL error: ParserError("Expected: an SQL statement, found: SELEC at Line: 1, Column: 1")"#);
     assert_snapshot!(query("INSERT INTO source VALUES ('2024-01-01', 1)"), @"pond: query: Error during planning: DML not supported: Insert Into; only queries are allowed, such as SELECT");
-    assert_snapshot!(query("COPY source TO 'stolen.csv'"), @"pond: query: Error during planning: DML not supported: COPY; only queries are allowed, such as SELECT");
+    assert_snapshot!(query("COPY source TO 'stolen.csv'"), @"pond: query: COPY is not supported; only queries are allowed, such as SELECT");
     assert_snapshot!(query("CREATE TABLE t AS SELECT * FROM source"), @"pond: query: Error during planning: DDL not supported: CreateMemoryTable; only queries are allowed, such as SELECT");
     assert_snapshot!(query("CREATE EXTERNAL TABLE t STORED AS CSV LOCATION 'good.csv'"), @"pond: query: Error during planning: DDL not supported: CreateExternalTable; only queries are allowed, such as SELECT");
     assert_snapshot!(query("DROP TABLE source"), @"pond: query: Error during planning: DDL not supported: DropTable; only queries are allowed, such as SELECT");

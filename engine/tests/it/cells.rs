@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use datagen::PondSpec;
-use engine::{Pond, PondOptions, TimeRange};
+use engine::{Explained, Pond, PondOptions, TimeRange};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use scenarios::wire::{Event, PROTOCOL, Request};
 use scenarios::{Cell, Kind, Metric, Phase, Sample, Workload};
@@ -48,7 +48,10 @@ impl Engine {
         let mut before = Vec::new();
         loop {
             match self.event().expect("an answer") {
-                last @ (Event::Prepared { .. } | Event::Done { .. } | Event::Failed { .. }) => {
+                last @ (Event::Prepared { .. }
+                | Event::Done { .. }
+                | Event::Explained { .. }
+                | Event::Failed { .. }) => {
                     return (before, last);
                 }
                 event => before.push(event),
@@ -96,6 +99,7 @@ fn all_cells() -> Vec<Cell> {
             &[("pattern", "/**"), ("temporal", ""), ("jobs", "1"), ("start", "2024-01-01T00:00:00Z")],
         ),
         cell(Workload::ReExport, &export),
+        cell(Workload::Commit, &[]),
     ]
 }
 
@@ -284,4 +288,35 @@ fn queries_answer_as_many_rows_as_a_plain_computation() {
             run(&cell(Workload::Query, &[("query", query)]), &folders.ponds(), &folders.work(query), 0);
         assert_eq!(samples[0].answer.rows, rows, "{query}");
     }
+}
+
+#[test]
+fn queries_and_exports_explain_themselves() {
+    let folders = Folders::new();
+    let mut engine = Engine::start();
+    assert!(matches!(engine.event(), Some(Event::Hello { .. })));
+    let query = cell(Workload::Query, &[("query", "aggregate"), ("series", "2")]);
+    engine.ask(&Request::Prepare { cell: query.clone(), ponds_dir: folders.ponds() });
+    let mut explain = |cell: &Cell| {
+        let (ponds_dir, work_dir) = (folders.ponds(), folders.work("explain"));
+        engine.ask(&Request::Explain { cell: cell.clone(), ponds_dir, work_dir }).1
+    };
+    let explained = |event| {
+        let Event::Explained { analysis } = event else { panic!("{event:?}") };
+        let explained: Explained = serde_json::from_value(analysis).unwrap();
+        explained
+    };
+    let of_query = explained(explain(&query));
+    assert_eq!(of_query.plans.len(), 1);
+    assert!(of_query.plans[0].analysis.rows > 0 && of_query.matched.is_none());
+    assert!(!of_query.accesses.is_empty());
+
+    let export = cell(Workload::Export, &[("pattern", "/**/*.series"), ("temporal", "year,month")]);
+    let of_export = explained(explain(&export));
+    assert_eq!(of_export.matched.unwrap().nodes.len() as u64, PondSpec::named("tiny").unwrap().files());
+
+    let failed = explain(&cell(Workload::Open, &[]));
+    let expect = "workload: there is nothing to explain about open; explain a query or an export";
+    assert_eq!(failed, Event::Failed { message: expect.to_owned() });
+    engine.end();
 }

@@ -99,26 +99,83 @@ fn killed_imports_are_whole_or_nothing() {
 }
 
 #[test]
-fn killed_exports_leave_the_old_one_or_the_new_one() {
-    let pond = TestPond::new();
+fn a_killed_init_is_taken_over() {
+    let pond = TestPond::without();
     let mut chance = Chance::new();
+    let whole = duration_of(&mut pond.command(["init"]));
+    let (mut made, mut killed) = (0, 0);
+    for number in 1..=KILLS {
+        std::fs::remove_dir_all(pond.root()).unwrap();
+        kill_after(&mut pond.command(["init"]), chance.moment(whole));
+        if pond.root().join("pond.json").exists() {
+            made += 1;
+            assert!(pond.fails(["init"]).contains("is not an empty folder"), "kill {number}");
+        } else {
+            killed += 1;
+            pond.ok(["init"]);
+        }
+        assert_eq!(pond.ok(["log"]).lines().count(), 2, "kill {number}");
+        assert_eq!(pond.left_behind(), Vec::<std::path::PathBuf>::new());
+    }
+    println!("{made} made, {killed} killed");
+    assert!(made > 0 && killed > 0, "kills must fall before and after the end");
+}
+
+#[test]
+fn what_is_no_killed_init_is_not_taken_over() {
+    for files in [
+        &["lock", "notes.txt"][..],
+        &["lock", "log/notes.txt"],
+        &["lock", "content/ab/cd"],
+        &["lock", "log/_delta_log/00000000000000000002.json"],
+        &["log/_delta_log/00000000000000000000.json"],
+    ] {
+        let pond = TestPond::without();
+        files.iter().for_each(|name| drop(pond.file(&format!("pond/{name}"), "")));
+        let before = files_below(&pond.root());
+        let output = pond.command(["init"]).output().unwrap();
+        assert!(!output.status.success(), "{files:?}");
+        assert_eq!(files_below(&pond.root()), before, "{files:?}");
+    }
+    let pond = TestPond::new();
+    pond.import("x.csv", "time,v\n2024-01-01,1\n", "/x.series");
+    std::fs::remove_file(pond.root().join("pond.json")).unwrap();
+    assert!(
+        !pond.command(["init"]).output().unwrap().status.success(),
+        "a pond without its head is no killed init"
+    );
+}
+
+/// A pond with three series of 125 days.
+fn hourly_months() -> TestPond {
+    let pond = TestPond::new();
     for name in ["x", "y", "z"] {
         let rows: String =
             (0..3000).map(|row| format!("{},{}\n", 1_700_000_000 + row * 3600, row % 97)).collect();
         pond.import("x.csv", &format!("ts,v\n{rows}"), &format!("/{name}.series"));
     }
-    let arguments = |start: &'static str| {
-        ["export", "-p", "/*.series", "-d", "out", "--temporal", "year,month", "--start", start]
-    };
-    let (one, two) = (arguments("2023-01-01"), arguments("2024-01-01"));
-    pond.ok(two);
+    pond
+}
+
+/// Exports all series from a day on, by month.
+fn months_since(start: &'static str, incremental: &str) -> [String; 11] {
+    let set = format!("incremental={incremental}");
+    ["export", "-p", "/*.series", "-d", "out", "--temporal", "year,month", "--start", start, "--set", &set]
+        .map(str::to_owned)
+}
+
+#[test]
+fn killed_exports_of_everything_leave_the_old_one_or_the_new_one() {
+    let (pond, mut chance) = (hourly_months(), Chance::new());
+    let (one, two) = (months_since("2023-01-01", "off"), months_since("2024-01-01", "off"));
+    pond.ok(&two);
     let new = digests(&pond.path("out"));
-    let whole = duration_of(&mut pond.command(one));
+    let whole = duration_of(&mut pond.command(&one));
     let old = digests(&pond.path("out"));
     assert_ne!(old, new);
     let (mut exported, mut kept) = (0, 0);
     for number in 1..=KILLS {
-        kill_after(&mut pond.command(two), chance.moment(whole));
+        kill_after(&mut pond.command(&two), chance.moment(whole));
         let found = digests(&pond.path("out"));
         assert!(found == old || found == new, "kill {number} left a mixture");
         if found == new {
@@ -126,7 +183,7 @@ fn killed_exports_leave_the_old_one_or_the_new_one() {
         } else {
             kept += 1
         }
-        pond.ok(one);
+        pond.ok(&one);
         assert_eq!(digests(&pond.path("out")), old);
         assert!(!pond.path(".out.pond-export").exists(), "kill {number} left a folder aside");
     }
@@ -135,12 +192,49 @@ fn killed_exports_leave_the_old_one_or_the_new_one() {
     // A first export that is killed leaves nothing or everything.
     for number in 1..=10 {
         std::fs::remove_dir_all(pond.path("out")).unwrap();
-        kill_after(&mut pond.command(one), chance.moment(whole));
+        kill_after(&mut pond.command(&one), chance.moment(whole));
         let found = digests(&pond.path("out"));
         assert!(found.is_empty() || found == old, "kill {number} left a part");
-        pond.ok(one);
+        pond.ok(&one);
         assert!(!pond.path(".out.pond-export").exists());
     }
+}
+
+#[test]
+fn killed_merges_leave_whole_files_and_are_ended_by_the_next_export() {
+    let (pond, mut chance) = (hourly_months(), Chance::new());
+    // January differs, and the months after it do not.
+    let (one, two) = (months_since("2023-01-01", "on"), months_since("2024-01-15", "on"));
+    pond.ok(&two);
+    let new = digests(&pond.path("out"));
+    let whole = duration_of(&mut pond.command(&one));
+    let old = digests(&pond.path("out"));
+    assert!(new.iter().any(|file| old.contains(file)) && new.iter().any(|file| !old.contains(file)));
+    let mut ends = [0; 3];
+    for number in 1..=KILLS {
+        kill_after(&mut pond.command(&two), chance.moment(whole));
+        let found = digests(&pond.path("out"));
+        assert!(
+            found.iter().all(|file| old.contains(file) || new.contains(file)),
+            "kill {number} left a part"
+        );
+        ends[if found == old {
+            0
+        } else if found == new {
+            1
+        } else {
+            2
+        }] += 1;
+        // Whichever export comes next, it leaves what it would leave anywhere.
+        let (next, expect) = if number.is_multiple_of(2) { (&one, &old) } else { (&two, &new) };
+        pond.ok(next);
+        assert_eq!(digests(&pond.path("out")), *expect, "kill {number}");
+        assert!(!pond.path(".out.pond-export").exists(), "kill {number} left a folder aside");
+        pond.ok(&one);
+        assert_eq!(digests(&pond.path("out")), old, "kill {number}");
+    }
+    println!("{ends:?}: as before, as after, between");
+    assert!(ends[0] > 0 && ends[1] > 0, "kills must fall before and after the merge");
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
 
+use engine::{Pond, PondOptions, TimeRange};
+
 use crate::pond_command::{TestPond, digests, files_below};
 
 /// A CSV file whose stored form is larger than a megabyte, so that it is read in chunks.
@@ -37,7 +39,7 @@ fn check_readers_fail(pond: &TestPond, place: &str, context: &str) {
     for arguments in [
         vec!["cat", "/x.series"],
         vec!["cat", "/x.series", "--sql", "SELECT sum(a), sum(b), sum(c) FROM source"],
-        vec!["export", "-p", "/x.series", "-d", "out"],
+        vec!["export", "-p", "/x.series", "-d", "out", "--set", "incremental=off"],
         vec!["export", "-p", "/x.series", "-d", "out", "--temporal", "year,month"],
         vec!["export", "-p", "/*", "-d", "new"],
     ] {
@@ -122,6 +124,51 @@ fn a_flipped_bit_of_inline_content_is_found() {
         check_readers_fail(&pond, &name, &format!("byte {at}"));
         flip(file, at);
     }
+}
+
+#[test]
+fn a_flipped_bit_of_a_large_entry_file_is_found() {
+    let pond = TestPond::new();
+    let (files, paths): (Vec<String>, Vec<String>) =
+        (0..30).map(|n| (format!("in/{n}.csv"), format!("/in/{n}.series"))).unzip();
+    files.iter().for_each(|file| drop(pond.file(file, noisy_csv(500))));
+    pond.ok(["import", "in", "/in"]);
+    let readable = |path: &String| {
+        let open = Pond::open(&pond.root(), PondOptions::default())?;
+        open.series(path)?.batches(TimeRange::default())?.try_for_each(|batch| batch.map(drop))
+    };
+    let log = files_below(&pond.root().join("log"));
+    let entries = log.iter().filter(|path| path.extension().is_some_and(|ending| ending == "parquet"));
+    let file = entries.max_by_key(|path| path.metadata().unwrap().len()).unwrap();
+    let name = file.file_name().unwrap().to_str().unwrap();
+    assert!(name.contains("-x"), "{name}: the digest of a large file leaves content out");
+    let size = file.metadata().unwrap().len();
+    assert!(size > 256 * 1024, "{size}");
+    let (mut opened, mut refused) = (0, 0);
+    let ends = (0..size).step_by(997).take(8).chain((size - 4000..size).step_by(97)).chain([size - 1]);
+    for at in ends.chain((8000..size).step_by(40_009)) {
+        flip(file, at);
+        match Pond::open(&pond.root(), PondOptions::default()) {
+            Err(error) => {
+                refused += 1;
+                let error = error.to_string();
+                assert!(error.contains("is damaged") && error.contains(name), "byte {at}: {error}");
+            }
+            Ok(_) => {
+                opened += 1;
+                let failed: Vec<_> = paths.iter().filter_map(|path| readable(path).err()).collect();
+                // What lies between contents is read by nobody.
+                assert!(failed.len() <= 1, "byte {at}: {failed:?}");
+                assert!(
+                    failed.iter().all(|error| error.to_string().contains("is damaged")),
+                    "byte {at}: {failed:?}"
+                );
+            }
+        }
+        flip(file, at);
+    }
+    assert!(opened > 3 && refused > 30, "{opened} opened, {refused} refused");
+    assert!(paths.iter().all(|path| readable(path).is_ok()));
 }
 
 #[test]

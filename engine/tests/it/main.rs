@@ -1,16 +1,29 @@
 //! The integration tests of the engine: the library and the `pond` command, each subject in a file.
 
+mod answers;
 mod bad_input;
+mod cache;
+mod cache_disk;
 mod cells;
 mod crash;
 mod damage;
+mod explain;
 mod export;
+mod exported;
+mod factory_join;
+mod factory_pond;
+mod factory_reduce;
+mod factory_sql;
+mod factory_tree;
 mod full_disk;
+mod history;
 mod import_csv;
 mod import_parquet;
 mod import_versions;
+mod knobs;
 mod pond_command;
 mod query;
+mod reference;
 mod rows;
 mod shape;
 mod tree;

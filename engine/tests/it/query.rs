@@ -127,7 +127,7 @@ fn a_query_in_time_order_gives_all_rows() {
 }
 
 /// A pond with a series of twelve versions, a day of 24 rows each, one after the other.
-fn twelve_days() -> TestPond {
+pub(crate) fn twelve_days() -> TestPond {
     let pond = TestPond::with_files();
     for day in 1..=12 {
         let rows: String =

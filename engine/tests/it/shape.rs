@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 /// Modules of the engine, each importing only those before it; the last is the binary.
-const LAYERS: [&[&str]; 10] = [
-    &["error", "metrics", "knobs"],
+const LAYERS: [&[&str]; 11] = [
+    &["chunks", "error", "metrics", "knobs", "cache"],
     &["store"],
     &["tree"],
     &["log"],
     &["series"],
     &["query"],
+    &["factory"],
     &["import", "export"],
     &["pond"],
     &["cell"],

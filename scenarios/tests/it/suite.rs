@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use scenarios::{Suite, SuiteError};
+use scenarios::{DocumentError, Suite};
 
 const GOOD: &str = r#"
 about = "a suite for this test"
@@ -21,7 +21,7 @@ axes = [
 "size=tiny temporal=" = { rows = 7, digest = "00" }
 "#;
 
-fn parse(text: &str) -> Result<Suite, SuiteError> {
+fn parse(text: &str) -> Result<Suite, DocumentError> {
     Suite::parse(Path::new("suites/good.toml"), text)
 }
 
@@ -100,5 +100,5 @@ fn a_truncated_file_is_an_error_with_a_line() {
 #[test]
 fn a_missing_file_is_named() {
     let error = Suite::read(Path::new("no/such.toml")).unwrap_err().to_string();
-    assert!(error.starts_with("cannot read suite no/such.toml: "), "{error}");
+    assert!(error.starts_with("cannot read no/such.toml: "), "{error}");
 }

@@ -1,6 +1,7 @@
 //! The line protocol: what is written reads back the same, and strangers are refused.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use proptest::prelude::*;
 use scenarios::wire::{Event, Request};
@@ -39,6 +40,18 @@ proptest! {
         prop_assert!(!line.contains('\n'));
         prop_assert_eq!(Event::from_line(&line).unwrap(), event);
     }
+}
+
+#[test]
+fn explanations_read_back_the_same() {
+    let (cell, folder) = (cell(BTreeMap::new()), PathBuf::from("/p"));
+    let request = Request::Explain { cell, ponds_dir: folder.clone(), work_dir: folder };
+    assert_eq!(Request::from_line(&request.to_line()).unwrap(), request);
+    let analysis =
+        serde_json::json!({ "format": 1, "rows": u64::MAX, "plans": ["a\nb", null, { "x": 0.5 }] });
+    let event = Event::Explained { analysis };
+    assert!(!event.to_line().contains('\n'));
+    assert_eq!(Event::from_line(&event.to_line()).unwrap(), event);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use arrow::csv::WriterBuilder;
 use arrow::datatypes::SchemaRef;
 use arrow::json::LineDelimitedWriter;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use engine::{Pond, QueryOptions, Series, TimeRange};
+use engine::{DerivedNode, Pond, QueryOptions, Series, TimeRange};
 
 use crate::cli::{CatArguments, FormatArgument};
 use crate::{output, terminal};
@@ -17,9 +17,13 @@ use crate::{output, terminal};
 const PAGE_ROWS: usize = 1000;
 
 pub(crate) fn run(pond: &Pond, arguments: &CatArguments) -> Result<()> {
-    match &arguments.sql {
+    let sql = match &arguments.sql {
+        Some(sql) => Some(sql.clone()),
+        None => pond.derived(&arguments.path)?.map(|node| whole(&node)),
+    };
+    match sql {
         Some(sql) => {
-            let answer = pond.query(&arguments.path, sql, QueryOptions::default())?;
+            let answer = pond.query(&arguments.path, &sql, QueryOptions::default())?;
             let schema = answer.schema();
             print(&schema, answer, arguments.format)
         }
@@ -27,6 +31,14 @@ pub(crate) fn run(pond: &Pond, arguments: &CatArguments) -> Result<()> {
             let series: Series = pond.series(&arguments.path)?;
             print(series.schema(), series.batches(TimeRange::default())?, arguments.format)
         }
+    }
+}
+
+/// Asks for all rows of a derived node, in time order if they have times.
+fn whole(node: &DerivedNode) -> String {
+    match &node.time_column {
+        Some(time) => format!("SELECT * FROM source ORDER BY \"{}\"", time.replace('"', "\"\"")),
+        None => "SELECT * FROM source".to_owned(),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use chrono_tz::Tz;
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -19,6 +20,9 @@ pub(crate) struct Cli {
     /// Print stage times and work counters to standard error at the end
     #[arg(long, global = true)]
     pub stats: bool,
+    /// Set a knob for this run; may be given several times. `pond knobs` lists them
+    #[arg(long = "set", value_name = "KNOB=VALUE", global = true)]
+    pub settings: Vec<String>,
     /// What to do
     #[command(subcommand)]
     pub command: Command,
@@ -57,6 +61,8 @@ pub(crate) enum Command {
         /// Where it leads
         target: String,
     },
+    /// Make a derived node, or give one another configuration
+    Mknod(MknodArguments),
     /// List paths with their rows and times
     List(ListArguments),
     /// Show the columns and versions of a path
@@ -66,6 +72,8 @@ pub(crate) enum Command {
     },
     /// Print the rows of a table or series, or of a query over it
     Cat(CatArguments),
+    /// Show how paths or a query over one are read: plans, pruning, order, time, accesses
+    Explain(ExplainArguments),
     /// Show the transactions, newest first
     Log {
         /// Show this many
@@ -74,8 +82,10 @@ pub(crate) enum Command {
     },
     /// Export tables and series to Parquet files, partitioned by time
     Export(ExportArguments),
-    /// Show what the pond holds, and what opening it cost
+    /// Show what the pond holds, what opening it cost, and what its caches did
     Stats,
+    /// Show every knob with its setting for this pond, and what it may be set to
+    Knobs,
     /// Serve the benchmark harness on standard input and output
     Cell,
     /// Print a completion script for a shell
@@ -162,6 +172,33 @@ pub(crate) enum NonFiniteArgument {
     Keep,
 }
 
+/// Arguments of `mknod`.
+#[derive(Debug, Args)]
+#[command(after_help = MKNOD_EXAMPLES)]
+pub(crate) struct MknodArguments {
+    /// What makes the node of others
+    #[arg(value_parser = PossibleValuesParser::new(engine::FACTORIES))]
+    pub factory: String,
+    /// The path of the node
+    pub path: String,
+    /// Its configuration, in YAML or JSON; - for standard input
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+}
+
+const MKNOD_EXAMPLES: &str = "\
+Example, a directory with hourly and daily means of every series:
+  $ cat hourly.yaml
+  in_pattern: /stations/**/*.series
+  out_pattern: $0/$1
+  resolutions: [1h, 1d]
+  aggregations:
+    - type: avg
+  $ pond mknod temporal-reduce /reduced --config hourly.yaml
+  $ pond list '/reduced/**'
+
+The keys of each factory are in docs/FACTORIES.md.";
+
 /// Arguments of `list`.
 #[derive(Debug, Args)]
 pub(crate) struct ListArguments {
@@ -199,6 +236,48 @@ pub(crate) enum FormatArgument {
     /// Comma-separated values with a header
     Csv,
     /// One JSON object a line
+    Json,
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  pond explain '/**/*.series' --start 2024-06-01 --end 2024-07-01
+  pond explain /buoys/sea.series --sql 'SELECT count(*) FROM source' --svg plan.svg
+
+The rows are read, and not printed. Times and counts are those of this run.")]
+pub(crate) struct ExplainArguments {
+    /// A pattern with * and **; with --sql, a path
+    pub pattern: String,
+    /// Explain a query over the path, which is the relation `source`
+    #[arg(long, value_name = "QUERY", conflicts_with_all = ["start", "end", "plans"])]
+    pub sql: Option<String>,
+    /// Leave out rows before this time
+    #[arg(long, value_name = "TIME")]
+    pub start: Option<String>,
+    /// Leave out rows at this time and after
+    #[arg(long, value_name = "TIME")]
+    pub end: Option<String>,
+    /// Read and explain this many of the matches; the others are listed
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub plans: usize,
+    /// Partitions that a query works on at a time; as many as there are cores if not given
+    #[arg(long, value_name = "N")]
+    pub partitions: Option<usize>,
+    /// How it is printed
+    #[arg(long, value_enum, default_value_t = ExplainFormat::Text)]
+    pub format: ExplainFormat,
+    /// Draw the first plan to this file
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+}
+
+/// How an explanation is printed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ExplainFormat {
+    /// Lines for people
+    Text,
+    /// One JSON object
     Json,
 }
 

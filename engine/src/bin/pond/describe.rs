@@ -1,11 +1,14 @@
 //! `pond describe`.
 
 use anyhow::Result;
-use engine::{Pond, PondPath};
+use engine::{DerivedNode, Pond, PondPath};
 
 use crate::{output, terminal};
 
 pub(crate) fn run(pond: &Pond, path: &str) -> Result<()> {
+    if let Some(node) = pond.derived(path)? {
+        return derived(path, &node);
+    }
     let snapshot = pond.snapshot();
     let path = PondPath::parse(path)?;
     let node = snapshot.tree().lookup(&path)?;
@@ -45,5 +48,29 @@ pub(crate) fn run(pond: &Pond, path: &str) -> Result<()> {
         ]);
     }
     lines.extend(terminal::table(&rows, &[0, 1, 3, 4]));
+    output::lines(lines)
+}
+
+fn derived(path: &str, node: &DerivedNode) -> Result<()> {
+    let mut lines = vec![format!("{path}: {}", node.factory)];
+    if node.origin != path {
+        lines.push(format!("configured by {}", node.origin));
+    }
+    lines.push(format!("identity {}", &node.identity[..16]));
+    lines.push(String::new());
+    let mut rows = vec![["COLUMN", "TYPE", "NULLS", ""].map(str::to_owned).to_vec()];
+    for field in node.schema.fields() {
+        let is_time = node.time_column.as_ref() == Some(field.name());
+        rows.push(vec![
+            field.name().clone(),
+            field.data_type().to_string(),
+            if field.is_nullable() { "allowed" } else { "none" }.to_owned(),
+            if is_time { "time" } else { "" }.to_owned(),
+        ]);
+    }
+    lines.extend(terminal::table(&rows, &[]));
+    lines.push(String::new());
+    lines.push("made of".to_owned());
+    lines.extend(node.inputs.iter().map(|input| format!("  {input}")));
     output::lines(lines)
 }

@@ -3,18 +3,21 @@
 mod cat;
 mod cli;
 mod describe;
+mod explain;
 mod export;
 mod import;
 mod listing;
+mod mknod;
 mod output;
 mod stats;
 mod terminal;
+mod times;
 
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser};
-use engine::{CountingAllocator, Pond, PondOptions};
+use engine::{CountingAllocator, Knobs, Pond, PondOptions};
 
 use cli::{Cli, Command};
 
@@ -22,6 +25,7 @@ use cli::{Cli, Command};
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 fn main() -> ExitCode {
+    engine::keep_freed_memory();
     let cli = Cli::parse();
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
@@ -46,7 +50,6 @@ fn message(error: &anyhow::Error) -> String {
 }
 
 fn run(cli: Cli) -> Result<()> {
-    let options = PondOptions { trace: cli.trace.is_some(), ..PondOptions::default() };
     let root = match cli.command {
         Command::Cell => {
             let input = std::io::stdin().lock();
@@ -59,6 +62,10 @@ fn run(cli: Cli) -> Result<()> {
         }
         _ => cli.pond.context("which pond? give --pond DIR before the command, or set POND=DIR")?,
     };
+    let mut knobs = Knobs::of_pond(&root)?;
+    cli.settings.iter().try_for_each(|setting| knobs.assign(setting))?;
+    let accesses = matches!(cli.command, Command::Explain(_));
+    let options = PondOptions { knobs, trace: cli.trace.is_some(), accesses, ..PondOptions::default() };
     let pond = match &cli.command {
         Command::Init { inline_max } => {
             Pond::init(&root, PondOptions { inline_bytes_max: *inline_max, ..options })?
@@ -70,16 +77,19 @@ fn run(cli: Cli) -> Result<()> {
         Command::Import(arguments) => import::run(&pond, &arguments)?,
         Command::Mkdir { path } => listing::mkdir(&pond, &path)?,
         Command::Link { path, target } => pond.link(&path, &target)?,
+        Command::Mknod(arguments) => mknod::run(&pond, &arguments)?,
         Command::List(arguments) => listing::list(&pond, &arguments)?,
         Command::Describe { path } => describe::run(&pond, &path)?,
         Command::Cat(arguments) => cat::run(&pond, &arguments)?,
+        Command::Explain(arguments) => explain::run(&pond, &arguments)?,
         Command::Log { limit } => listing::log(&pond, limit)?,
         Command::Export(arguments) => export::run(&pond, &arguments)?,
         Command::Stats => stats::pond(&pond)?,
+        Command::Knobs => stats::knobs(pond.knobs())?,
         Command::Cell | Command::Completions { .. } => unreachable!("both were answered above"),
     }
     if cli.stats {
-        stats::stages(pond.recorder());
+        stats::run(&pond);
     }
     if let Some(path) = cli.trace {
         pond.recorder().write_trace(&path)?;

@@ -1,9 +1,10 @@
-//! `pond stats`, and `--stats` after any command.
+//! `pond stats`, `pond knobs`, and `--stats` after any command.
 
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use engine::{EntryType, NodeId, Pond, Recorder, Totals, allocations};
+use engine::{EntryType, Knobs, NodeId, Pond, Totals, allocations};
+use scenarios::{KNOBS, PRESETS, Values};
 
 use crate::{output, terminal};
 
@@ -29,16 +30,61 @@ pub(crate) fn pond(pond: &Pond) -> Result<()> {
     add("stored", terminal::size(listed.iter().map(|one| one.bytes).sum()));
     output::lines(terminal::table(&rows, &[1]))?;
     output::line("\nopening the pond took")?;
-    output::lines(report(&totals))
+    output::lines(report(&totals))?;
+    output::lines(caches(pond))
 }
 
-/// Prints stage times and counters of the run to standard error.
-pub(crate) fn stages(recorder: &Recorder) {
-    for line in report(&recorder.totals().since(&Totals::default())) {
+/// Shows every knob, its setting, and what it may be set to.
+pub(crate) fn knobs(knobs: &Knobs) -> Result<()> {
+    let values = |values: Values| match values {
+        Values::Words(words) => words.join(", "),
+        Values::From(least) => format!("{least} or more"),
+    };
+    let mut rows = vec![["knob", "is", "may be", "switches"].map(str::to_owned).to_vec()];
+    rows.extend(KNOBS.iter().map(|knob| {
+        let about = knob.about.to_owned();
+        vec![knob.name.to_owned(), knobs.get(knob.name).to_owned(), values(knob.values), about]
+    }));
+    output::lines(terminal::table(&rows, &[]))?;
+    output::line(&format!(
+        "\npresets set all of them: {}; caches=off turns every cache off, caches=only-plan all but one",
+        PRESETS.join(", ")
+    ))
+}
+
+/// Prints stage times, counters and caches of the run to standard error.
+pub(crate) fn run(pond: &Pond) {
+    for line in report(&pond.recorder().totals().since(&Totals::default())) {
+        eprintln!("{line}");
+    }
+    for line in caches(pond) {
         eprintln!("{line}");
     }
     let (count, bytes) = allocations();
     eprintln!("allocations: {count}, {}", terminal::size(bytes));
+}
+
+/// Formats what each cache did.
+fn caches(pond: &Pond) -> Vec<String> {
+    let header = ["  cache", "is", "hits", "misses", "ratio", "evicted", "stale", "held", "bytes", "saved"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    for (name, stats) in pond.cache_stats() {
+        rows.push(vec![
+            format!("  {name}"),
+            if pond.knobs().cache(name) { "on" } else { "off" }.to_owned(),
+            stats.hits.to_string(),
+            stats.misses.to_string(),
+            stats.hit_ratio().map_or_else(|| "-".to_owned(), |ratio| format!("{:.1} %", ratio * 100.0)),
+            stats.evictions.to_string(),
+            stats.stale.to_string(),
+            stats.entries.to_string(),
+            terminal::size(stats.bytes),
+            format!("{:.3} ms", stats.saved_ns as f64 / 1e6),
+        ]);
+    }
+    let mut lines = vec!["caches".to_owned()];
+    lines.extend(terminal::table(&rows, &[2, 3, 4, 5, 6, 7, 8, 9]));
+    lines
 }
 
 /// Formats what is not zero: stages by time, then counters by name.

@@ -1,0 +1,72 @@
+//! Clocks, counters and allocations around one operation.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::cache::CacheStats;
+use crate::metrics::{Totals, allocations};
+use crate::pond::Pond;
+
+use super::process::{cpu_time, peak_rss_bytes};
+
+/// Clocks and allocations at one moment.
+pub(super) struct Reading {
+    wall: Instant,
+    cpu: Duration,
+    allocations: (u64, u64),
+}
+
+/// The counters before an operation; a pond that is opened by it begins at zero.
+#[derive(Default)]
+pub(super) struct Recorded {
+    totals: Totals,
+    caches: BTreeMap<&'static str, CacheStats>,
+}
+
+impl Recorded {
+    pub(super) fn before(pond: Option<&Pond>) -> Self {
+        pond.map_or_else(Self::default, |pond| Self {
+            totals: pond.recorder().totals(),
+            caches: pond.cache_stats(),
+        })
+    }
+}
+
+impl Reading {
+    pub(super) fn take() -> Self {
+        Self { allocations: allocations(), cpu: cpu_time(), wall: Instant::now() }
+    }
+
+    /// Returns all metrics from this moment until now.
+    pub(super) fn until_now(&self, before: &Recorded, pond: Option<&Pond>) -> BTreeMap<String, u64> {
+        let wall = self.wall.elapsed();
+        let cpu = cpu_time().saturating_sub(self.cpu);
+        let (count, bytes) = allocations();
+        let ns = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        let mut metrics = BTreeMap::new();
+        if let Some(pond) = pond {
+            metrics = pond.recorder().totals().since(&before.totals);
+            for (name, now) in pond.cache_stats() {
+                add_cache(
+                    &mut metrics,
+                    name,
+                    &now.since(&before.caches.get(name).copied().unwrap_or_default()),
+                );
+            }
+        }
+        metrics.insert("wall_ns".to_owned(), ns(wall));
+        metrics.insert("cpu_ns".to_owned(), ns(cpu));
+        metrics.insert("alloc_count".to_owned(), count - self.allocations.0);
+        metrics.insert("alloc_bytes".to_owned(), bytes - self.allocations.1);
+        if let Some(bytes) = peak_rss_bytes() {
+            metrics.insert("peak_rss_bytes".to_owned(), bytes);
+        }
+        metrics
+    }
+}
+
+fn add_cache(metrics: &mut BTreeMap<String, u64>, name: &str, stats: &CacheStats) {
+    for (what, value) in stats.metrics() {
+        metrics.insert(format!("cache.{name}.{what}"), value);
+    }
+}
