@@ -1,6 +1,7 @@
 //! An engine that measures nothing, for tests of the harness: it scripts good and bad behaviour.
 //!
 //! `FAKE_ENGINE` holds a behaviour for each scenario, `;` apart: `open=crash;query=hang`. Others are good.
+//! One side of a claim is named by a slash: `plan-hits/tuned=crash`.
 //! With `FAKE_STATE`, a folder, behaviours can differ between processes.
 
 use std::collections::BTreeMap;
@@ -8,7 +9,7 @@ use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 
 use scenarios::wire::{Event, PROTOCOL, Request};
-use scenarios::{Answer, Cell, Phase, STAGES, Sample};
+use scenarios::{Answer, CACHES, Cell, LEDGER, Phase, STAGES, Sample, Settings};
 
 fn main() {
     let behaviours = behaviours();
@@ -24,8 +25,9 @@ fn main() {
         match Request::from_line(&line).expect("the harness writes requests") {
             Request::Prepare { cell, ponds_dir } => prepare(&cell, &ponds_dir, &behaviours),
             Request::Run { cell, work_dir, warm, .. } => {
+                export(&cell, &work_dir);
                 assert!(work_dir.is_dir(), "the harness makes the work folder");
-                run(&cell, warm, behaviours.get(&cell.scenario).map_or("good", String::as_str));
+                run(&cell, &work_dir, warm, behaviour(&behaviours, &cell));
             }
             Request::Explain { cell, .. } => {
                 let analysis = serde_json::json!({ "format": 1, "cell": cell.id() });
@@ -44,9 +46,15 @@ fn behaviours() -> BTreeMap<String, String> {
     pairs.map(|(scenario, behaviour)| (scenario.to_owned(), behaviour.to_owned())).collect()
 }
 
+fn behaviour<'a>(behaviours: &'a BTreeMap<String, String>, cell: &Cell) -> &'a str {
+    let side = cell.point.iter().find(|(name, _)| name == "side").map_or("", |(_, side)| side);
+    let own = behaviours.get(&format!("{}/{side}", cell.scenario));
+    own.or_else(|| behaviours.get(&cell.scenario)).map_or("good", String::as_str)
+}
+
 fn prepare(cell: &Cell, ponds_dir: &Path, behaviours: &BTreeMap<String, String>) {
     assert!(ponds_dir.is_dir(), "the harness makes the folder of ponds");
-    if behaviours.get(&cell.scenario).is_some_and(|behaviour| behaviour == "unpreparable") {
+    if behaviour(behaviours, cell) == "unpreparable" {
         return say(&Event::Failed { message: "no such size".to_owned() });
     }
     say(&Event::Progress { what: "rows".to_owned(), done: 1, total: 2 });
@@ -54,7 +62,7 @@ fn prepare(cell: &Cell, ponds_dir: &Path, behaviours: &BTreeMap<String, String>)
     say(&Event::Prepared { built: false, files, rows: files * 1440 });
 }
 
-fn run(cell: &Cell, warm: u32, behaviour: &str) {
+fn run(cell: &Cell, work_dir: &Path, warm: u32, behaviour: &str) {
     match behaviour {
         "crash" => {
             eprintln!("thread 'main' panicked at fake_engine: planned");
@@ -63,11 +71,12 @@ fn run(cell: &Cell, warm: u32, behaviour: &str) {
         "abort" => std::process::abort(),
         "hang" => std::thread::sleep(std::time::Duration::from_secs(600)),
         "nap" => std::thread::sleep(std::time::Duration::from_secs(4)),
+        "doze" => std::thread::sleep(std::time::Duration::from_millis(100)),
         "garbage" => println!("starting up..."),
         "refuse" => return say(&Event::Failed { message: "cannot open the pond".to_owned() }),
         "early-end" => std::process::exit(0),
         "cut-line" => {
-            let line = Event::Sample { sample: sample(cell, 0, behaviour) }.to_line();
+            let line = Event::Sample { sample: sample(cell, work_dir, 0, behaviour) }.to_line();
             print!("{}", &line[..line.len() / 2]);
             std::io::stdout().flush().expect("standard output is open");
             std::process::exit(0);
@@ -77,7 +86,7 @@ fn run(cell: &Cell, warm: u32, behaviour: &str) {
     say(&Event::Progress { what: "running".to_owned(), done: 0, total: 1 });
     let samples = if behaviour == "short" { warm } else { warm + 1 };
     for iteration in 0..samples {
-        say(&Event::Sample { sample: sample(cell, iteration, behaviour) });
+        say(&Event::Sample { sample: sample(cell, work_dir, iteration, behaviour) });
     }
     let said = if behaviour == "wrong-count" { samples + 1 } else { samples };
     say(&Event::Done { samples: said });
@@ -89,7 +98,7 @@ fn run(cell: &Cell, warm: u32, behaviour: &str) {
     }
 }
 
-fn sample(cell: &Cell, iteration: u32, behaviour: &str) -> Sample {
+fn sample(cell: &Cell, work_dir: &Path, iteration: u32, behaviour: &str) -> Sample {
     let files = files(cell);
     let cold = iteration == 0;
     let each = 5_000 * cell.key().len() as u64;
@@ -108,6 +117,10 @@ fn sample(cell: &Cell, iteration: u32, behaviour: &str) -> Sample {
         set(&format!("stage.{}.ns", stage.name()), wall_ns * share / 100);
         set(&format!("stage.{}.count", stage.name()), index as u64 % 5);
     }
+    if cell.suite == LEDGER {
+        turn_knobs(cell, work_dir, cold, &mut metrics);
+    }
+    let mut set = |name: &str, value: u64| metrics.insert(name.to_owned(), value);
     match behaviour {
         "extra-request" => set("store_data_requests", files + 1),
         "fewer-rows" => set("rows_read", files * 1440 - 1),
@@ -126,6 +139,45 @@ fn sample(cell: &Cell, iteration: u32, behaviour: &str) -> Sample {
         iteration,
         metrics,
         answer: Answer { rows: files, digest: digest.to_owned() },
+    }
+}
+
+/// Makes a sample depend on the knobs: a cache that is on serves every warm look-up, a name that is stable
+/// halves the time of registrations, and every cache takes a tenth off the whole.
+fn turn_knobs(cell: &Cell, work_dir: &Path, cold: bool, metrics: &mut BTreeMap<String, u64>) {
+    let mut settings = Settings::default();
+    settings.apply(&cell.parameters).expect("the harness plans knobs that exist");
+    // The harness numbers the processes of a cell by their work folder; a little noise follows from it.
+    let process = work_dir.file_name().and_then(|name| name.to_string_lossy().parse::<u64>().ok());
+    let process = process.expect("work folders are numbered");
+    let files = files(cell);
+    let mut percent = 100;
+    for cache in CACHES {
+        let on = settings.get(&format!("{cache}_cache")) == "on";
+        let hits = if on && !cold { files } else { 0 };
+        percent -= if on && !cold { 10 } else { 0 };
+        metrics.insert(format!("cache.{cache}.hits"), hits);
+        metrics.insert(format!("cache.{cache}.misses"), if on { files - hits } else { 0 });
+        let built = match cache {
+            "provider" => "providers_built",
+            "schema" => "schemas_read",
+            "plan" => "plans_built",
+            _ => continue,
+        };
+        metrics.insert(built.to_owned(), files - hits);
+    }
+    let noise = 100 + process * (7 + percent / 10) % 11;
+    let halved = if settings.get("names") == "stable" { 2 } else { 1 };
+    metrics.insert("stage.table_registration.ns".to_owned(), 1_000_000 * noise / halved);
+    metrics.insert("wall_ns".to_owned(), 10_000 * percent * noise);
+}
+
+/// Leaves an export of nothing, for those who take it away.
+fn export(cell: &Cell, work_dir: &Path) {
+    if cell.workload == scenarios::Workload::Export && cell.suite == "peers" {
+        let out = work_dir.join("out");
+        std::fs::create_dir(&out).expect("the harness makes an empty work folder");
+        std::fs::write(out.join("manifest.json"), "{}").expect("the folder is writable");
     }
 }
 

@@ -2,8 +2,10 @@
 //!
 //! A chart is first laid out as a list of shapes, which is pure and testable, and then drawn by plotters.
 
+mod claims;
 mod drawing;
 mod palette;
+mod peers;
 mod ratio;
 mod render;
 mod scaling;
@@ -14,6 +16,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use scenarios::Phase;
 
+use crate::claims::Finding;
 use crate::evaluation::Evaluation;
 use drawing::Drawing;
 
@@ -34,6 +37,14 @@ pub(crate) fn write_all(folder: &Path, evaluation: &Evaluation) -> anyhow::Resul
     Ok(drawings.into_iter().map(|(name, _)| name).collect())
 }
 
+/// Writes the chart of claims, `claims.svg` and `claims.png`, into a folder.
+pub(crate) fn write_claims(folder: &Path, findings: &[Finding<'_>]) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let drawing = claims::draw(findings);
+    render::svg(&folder.join("claims.svg"), &drawing)?;
+    render::png(&folder.join("claims.png"), &drawing)
+}
+
 fn drawings(evaluation: &Evaluation) -> Vec<(String, Drawing)> {
     let mut named = Vec::new();
     for phase in [Phase::Cold, Phase::Warm] {
@@ -50,6 +61,14 @@ fn drawings(evaluation: &Evaluation) -> Vec<(String, Drawing)> {
         named.push(("scaling-cold".to_owned(), drawing));
     }
     named
+}
+
+/// Writes the chart of the peers as `FOLDER/peers.svg` and `FOLDER/peers.png`, if anybody was measured.
+pub(crate) fn write_peers(folder: &Path, records: &[crate::peers::record::Record]) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let Some(drawing) = peers::draw(records) else { return Ok(()) };
+    render::svg(&folder.join("peers.svg"), &drawing)?;
+    render::png(&folder.join("peers.png"), &drawing)
 }
 
 /// Splits rows over images; a name gets a number only where there are several.

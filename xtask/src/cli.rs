@@ -32,7 +32,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Measure suites and compare them with their baselines
-    Bench(BenchOptions),
+    Bench(BenchCommand),
     /// Save, list, show, bless or check baselines
     Baseline {
         /// What to do with baselines.
@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Compare(CompareOptions),
     /// Write reports and charts again from the stored samples of runs
     Report(ReportOptions),
+    /// Measure the promises of the ledger, each with its two settings of knobs, and write docs/CLAIMS.md
+    Claims(ClaimsOptions),
     /// Build and run the generator of ponds; every argument goes to it
     #[command(disable_help_flag = true)]
     Datagen {
@@ -68,7 +70,68 @@ pub(crate) enum Tier {
     All,
 }
 
-/// Options of `bench`.
+/// `bench` of suites, or of what is no suite.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+pub(crate) struct BenchCommand {
+    /// What is measured instead of suites.
+    #[command(subcommand)]
+    pub(crate) instead: Option<BenchInstead>,
+    /// Options of suites.
+    #[command(flatten)]
+    pub(crate) suites: BenchOptions,
+}
+
+/// What `bench` can measure instead of suites.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchInstead {
+    /// Measure the same tasks with the engine and with DuckDB, Polars and pyarrow, in turn
+    Peers(PeersOptions),
+}
+
+/// Options of `bench peers`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Python packages are installed into target/pondmark/peers-venv, in the versions of xtask/src/peers/requirements.txt.
+A run of both sizes writes docs/PEERS.md and docs/images/peers.*; any run writes target/pondmark/peers/TIME/.")]
+pub(crate) struct PeersOptions {
+    /// The generated ponds to measure on
+    #[arg(long = "size", value_enum, value_delimiter = ',', default_values = ["small", "medium"])]
+    pub(crate) sizes: Vec<PeersSize>,
+    /// Fresh processes of each contender; every mode of a peer has one, its best ones have all
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rounds: u32,
+    /// Use this `pond` binary instead of building one
+    #[arg(long, value_name = "PATH", env = "PONDMARK_ENGINE")]
+    pub(crate) engine: Option<PathBuf>,
+    /// Use this Python, and the packages it has, instead of a private environment
+    #[arg(long, value_name = "PATH")]
+    pub(crate) python: Option<PathBuf>,
+}
+
+/// The generated ponds on which peers are measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum PeersSize {
+    /// Eight series of two days, to try the command
+    Tiny,
+    /// 100 series of a day
+    Small,
+    /// 1,000 series of a week
+    Medium,
+}
+
+impl PeersSize {
+    /// Returns the name that the generator knows.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Tiny => "tiny",
+            Self::Small => "small",
+            Self::Medium => "medium",
+        }
+    }
+}
+
+/// Options of `bench` of suites.
 #[derive(Debug, Args)]
 pub(crate) struct BenchOptions {
     /// Suites by name, and filters: a part of a cell's id, `*` for anything. Default: the suite `smoke`
@@ -146,6 +209,29 @@ pub(crate) struct ReportOptions {
     pub(crate) markdown: bool,
 }
 
+/// Options of `claims`.
+#[derive(Debug, Args)]
+pub(crate) struct ClaimsOptions {
+    /// Parts of names or sources of claims. Default: all claims; only then docs/CLAIMS.md is written
+    #[arg(value_name = "FILTER")]
+    pub(crate) filters: Vec<String>,
+    /// Pairs of processes for each pair of settings whose claims need an interval; counters take 2
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(6..=100))]
+    pub(crate) rounds: u32,
+    /// Begin no further round after this time, such as 5m or 1h30m, as soon as each pair has had 6
+    #[arg(long, value_name = "TIME", value_parser = parse_budget, default_value = "15m")]
+    pub(crate) budget: Duration,
+    /// Use this `pond` binary instead of building one
+    #[arg(long, value_name = "PATH", env = "PONDMARK_ENGINE")]
+    pub(crate) engine: Option<PathBuf>,
+    /// Write the documents again from the latest run of all claims, without measuring
+    #[arg(long, conflicts_with_all = ["filters", "check"])]
+    pub(crate) report: bool,
+    /// Check that docs/CLAIMS.md states every claim as the ledger does, without measuring
+    #[arg(long, conflicts_with = "filters")]
+    pub(crate) check: bool,
+}
+
 /// Options of `ci`.
 #[derive(Debug, Args)]
 pub(crate) struct CiOptions {
@@ -186,6 +272,25 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn peers_are_no_suite() {
+        let read = |words: &[&str]| {
+            let words = ["cargo xtask", "bench"].iter().chain(words);
+            match Cli::try_parse_from(words).unwrap().command {
+                Command::Bench(bench) => bench,
+                other => panic!("{other:?}"),
+            }
+        };
+        let bench = read(&["smoke", "size=tiny", "--tier", "exact"]);
+        assert!(bench.instead.is_none());
+        assert_eq!(bench.suites.words, ["smoke", "size=tiny"]);
+        let Some(BenchInstead::Peers(peers)) = read(&["peers", "--size", "small", "--rounds", "3"]).instead
+        else {
+            panic!("'peers' is reserved")
+        };
+        assert_eq!((peers.sizes, peers.rounds), (vec![PeersSize::Small], 3));
     }
 
     #[test]

@@ -3,9 +3,11 @@
 pub(crate) mod baseline;
 pub(crate) mod bench;
 pub(crate) mod ci;
+pub(crate) mod claims;
 pub(crate) mod compare;
 pub(crate) mod datagen;
 pub(crate) mod doctor;
+pub(crate) mod peers;
 pub(crate) mod report;
 
 use std::io::Write;

@@ -8,6 +8,8 @@ use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
+use crate::process::Hello;
+
 /// A machine and its toolchain; times are compared only between equal ones.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,6 +42,20 @@ pub(crate) struct Context {
     pub(crate) arch: String,
     /// The machine.
     pub(crate) machine: Machine,
+}
+
+impl Context {
+    /// Reads what there is to read; an engine that did not greet is of an unknown version.
+    pub(crate) fn read(root: &Path, hello: Option<&Hello>) -> Self {
+        let unknown = || "unknown".to_owned();
+        Self {
+            revision: revision(root),
+            engine_version: hello.map_or_else(unknown, |hello| hello.engine.clone()),
+            profile: hello.map_or_else(unknown, |hello| hello.profile.clone()),
+            arch: std::env::consts::ARCH.to_owned(),
+            machine: Machine::read(),
+        }
+    }
 }
 
 impl Machine {

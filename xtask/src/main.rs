@@ -7,6 +7,7 @@
 
 mod baseline;
 mod chart;
+mod claims;
 mod cli;
 mod clock;
 mod command;
@@ -16,6 +17,7 @@ mod exit;
 mod fingerprint;
 mod measured;
 mod paths;
+mod peers;
 mod plan;
 mod process;
 mod progress;
@@ -28,10 +30,11 @@ mod statistics;
 mod summary;
 mod units;
 mod verdict;
+mod work_folder;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{BenchInstead, Cli, Command};
 use crate::exit::{Exit, Stop};
 use crate::paths::Paths;
 
@@ -50,10 +53,14 @@ fn end(cli: Cli) -> Exit {
 fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     let paths = Paths::new(cli.root.as_deref())?;
     match cli.command {
-        Command::Bench(options) => command::bench::run(&paths, &options),
+        Command::Bench(bench) => match bench.instead {
+            None => command::bench::run(&paths, &bench.suites),
+            Some(BenchInstead::Peers(options)) => command::peers::run(&paths, &options),
+        },
         Command::Baseline { action } => command::baseline::run(&paths, &action),
         Command::Compare(options) => command::compare::run(&paths, &options),
         Command::Report(options) => command::report::run(&paths, &options),
+        Command::Claims(options) => command::claims::run(&paths, &options),
         Command::Datagen { arguments } => command::datagen::run(&paths, &arguments),
         Command::Doctor => command::doctor::run(&paths),
         Command::Ci(options) => command::ci::run(&paths, &options),

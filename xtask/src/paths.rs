@@ -33,6 +33,16 @@ impl Paths {
         self.root.join("scenarios/suites")
     }
 
+    /// The ledger of claims; it lies among the suites, but is none.
+    pub(crate) fn ledger(&self) -> PathBuf {
+        self.suites().join(format!("{}.toml", scenarios::LEDGER))
+    }
+
+    /// The documents.
+    pub(crate) fn docs(&self) -> PathBuf {
+        self.root.join("docs")
+    }
+
     /// The committed baselines.
     pub(crate) fn baselines(&self) -> PathBuf {
         self.root.join("baselines")
@@ -53,9 +63,19 @@ impl Paths {
         self.target.join("pondmark/ponds")
     }
 
+    /// The comparisons with peers, and their scripts.
+    pub(crate) fn peers(&self) -> PathBuf {
+        self.target.join("pondmark/peers")
+    }
+
     /// The runs.
     pub(crate) fn runs(&self) -> PathBuf {
         self.target.join("pondmark/runs")
+    }
+
+    /// The runs of claims.
+    pub(crate) fn claims(&self) -> PathBuf {
+        self.target.join("pondmark/claims")
     }
 
     /// The output of running cells.

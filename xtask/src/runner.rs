@@ -2,7 +2,7 @@
 //!
 //! A cell that fails is recorded and not repeated; the others go on.
 
-mod cell;
+pub(crate) mod cell;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -27,6 +27,15 @@ pub(crate) struct Surroundings {
     pub(crate) ponds: PathBuf,
     /// The output of this run's cells; removed after each process.
     pub(crate) work: PathBuf,
+}
+
+/// What the answers of a process must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answers {
+    /// Those that the suite states.
+    Stated,
+    /// Any; whoever reads the samples compares them.
+    Any,
 }
 
 /// What has been done of a run.
@@ -78,7 +87,8 @@ pub(crate) fn prepare(
     Ok(())
 }
 
-fn prepare_cell(
+/// Prepares the data of a cell in a process that the cells to prepare share.
+pub(crate) fn prepare_cell(
     surroundings: &Surroundings,
     planned: &PlannedCell,
     process: &mut Option<EngineProcess>,
@@ -137,7 +147,8 @@ pub(crate) fn measure(
             cut += u32::from(!done.failed.contains(&id));
         } else if !done.failed.contains(&id) {
             progress.now(&id, plan::time_left(&todo[index..], &times));
-            let took = measure_process(surroundings, cell, step.process, record, done, &progress)?;
+            let took =
+                measure_process(surroundings, cell, step.process, Answers::Stated, record, done, &progress)?;
             times.push((*step, took));
         }
         progress.step();
@@ -152,17 +163,19 @@ pub(crate) fn measure(
     Ok(cut)
 }
 
-fn measure_process(
+/// Runs one process of a cell and records what it gave; returns how long it took.
+pub(crate) fn measure_process(
     surroundings: &Surroundings,
     planned: &PlannedCell,
     process: u32,
+    answers: Answers,
     record: &mut RecordWriter,
     done: &mut Done,
     progress: &Progress,
 ) -> anyhow::Result<Duration> {
     let id = planned.cell.id();
     let began = Instant::now();
-    let outcome = cell::run(surroundings, planned, process)?;
+    let outcome = cell::run(surroundings, planned, process, answers)?;
     let took = began.elapsed();
     let mut lines: Vec<Line> = Vec::new();
     for sample in outcome.samples.iter().filter(|sample| sample.unknown_metrics().is_empty()) {

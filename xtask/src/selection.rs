@@ -1,12 +1,13 @@
 //! Which cells to run: suites and filters given as plain words.
 //!
 //! A word that names a suite selects it; any other word is a filter on cell ids. A filter that starts with
-//! a suite's name and a slash selects that suite. A word that selects nothing is an error.
+//! a suite's name and a slash selects that suite. A word that selects nothing is an error. The ledger of claims
+//! lies among the suites, but is none.
 
 use std::path::Path;
 
 use anyhow::Context;
-use scenarios::{Cell, Suite, nearest};
+use scenarios::{Cell, LEDGER, Suite, nearest};
 
 use crate::exit::{Exit, Stop};
 
@@ -31,6 +32,10 @@ pub(crate) fn select(suites: &Path, words: &[String]) -> anyhow::Result<Vec<Sele
     let mut filters: Vec<String> = Vec::new();
     for word in words {
         let owner = word.split_once('/').map(|(suite, _)| suite);
+        if owner.unwrap_or(word) == LEDGER {
+            let message = "'claims' is the ledger of claims, no suite; measure it with: cargo xtask claims";
+            return Err(Stop::error(Exit::Usage, message));
+        }
         if known.contains(word) {
             names.push(word.clone());
             continue;
@@ -96,6 +101,7 @@ pub(crate) fn suite_names(suites: &Path) -> anyhow::Result<Vec<String>> {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "toml")
             && let Some(stem) = path.file_stem()
+            && stem != LEDGER
         {
             names.push(stem.to_string_lossy().into_owned());
         }

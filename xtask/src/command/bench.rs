@@ -1,8 +1,8 @@
 //! `cargo xtask bench`: build the engine, prepare, measure, compare, report.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::bail;
 use scenarios::Cell;
 
 use super::print;
@@ -10,13 +10,14 @@ use crate::baseline::Baseline;
 use crate::cli::BenchOptions;
 use crate::evaluation::Evaluation;
 use crate::exit::{Exit, Stop};
-use crate::fingerprint::{self, Context, Machine};
+use crate::fingerprint::Context;
 use crate::paths::Paths;
 use crate::plan::{self, PlannedCell};
 use crate::record::{CutLine, EndLine, Header, Line, Record, RecordWriter, run_folders};
 use crate::report::{self, Align, Colors, Table};
 use crate::runner::{self, Done, Surroundings};
 use crate::selection::{self, Selection};
+use crate::work_folder::WorkFolder;
 use crate::{clock, engine_build, resolve};
 
 /// Runs the command.
@@ -145,9 +146,6 @@ fn header(
     engine: &Path,
 ) -> anyhow::Result<Header> {
     let suite = selection.suite.name.clone();
-    // An engine that does not greet is still run: then every cell says why it failed.
-    let hello = runner::greet(engine).ok();
-    let unknown = || "unknown".to_owned();
     let now = clock::now_seconds();
     Ok(Header {
         format: crate::record::FORMAT,
@@ -157,13 +155,8 @@ fn header(
         tier: options.tier,
         against: options.against.clone(),
         engine_digest: engine_build::digest(engine)?,
-        context: Context {
-            revision: fingerprint::revision(&paths.root),
-            engine_version: hello.as_ref().map_or_else(unknown, |hello| hello.engine.clone()),
-            profile: hello.as_ref().map_or_else(unknown, |hello| hello.profile.clone()),
-            arch: std::env::consts::ARCH.to_owned(),
-            machine: Machine::read(),
-        },
+        // An engine that does not greet is still run: then every cell says why it failed.
+        context: Context::read(&paths.root, runner::greet(engine).ok().as_ref()),
         suite_cells: selection.suite.cells().iter().map(Cell::id).collect(),
         planned: plan::plan(selection, options.tier),
         suite,
@@ -195,42 +188,4 @@ fn resume(paths: &Paths, wanted: &Header) -> anyhow::Result<(RecordWriter, Heade
         wanted.suite
     );
     Err(Stop::error(Exit::Usage, message))
-}
-
-/// A folder for the cells' output, named by this process and removed when it is dropped.
-struct WorkFolder {
-    path: PathBuf,
-}
-
-impl WorkFolder {
-    fn make(paths: &Paths) -> anyhow::Result<Self> {
-        ensure!(paths.target.is_absolute(), "the target folder must be absolute");
-        sweep(&paths.work())?;
-        let path = paths.work().join(std::process::id().to_string());
-        std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
-        Ok(Self { path })
-    }
-}
-
-impl Drop for WorkFolder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.path);
-    }
-}
-
-/// Removes the work folders of harnesses that were interrupted: those whose process is gone.
-fn sweep(work: &Path) -> anyhow::Result<()> {
-    if !work.is_dir() || !Path::new("/proc/self").exists() {
-        return Ok(());
-    }
-    for entry in std::fs::read_dir(work)? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let is_process = name.parse::<u32>().is_ok();
-        if is_process && !Path::new("/proc").join(&name).exists() {
-            std::fs::remove_dir_all(entry.path())
-                .with_context(|| format!("cannot remove {}", entry.path().display()))?;
-        }
-    }
-    Ok(())
 }

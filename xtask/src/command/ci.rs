@@ -43,7 +43,7 @@ struct Step {
 const PLAIN: Step =
     Step { name: "", runner: Runner::Cargo, arguments: &[], environment: None, needs: None, note: "" };
 
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     Step {
         name: "fmt",
         arguments: &["fmt", "--all", "--check"],
@@ -76,6 +76,13 @@ const STEPS: [Step; 7] = [
         ..PLAIN
     },
     Step { name: "baselines", runner: Runner::Harness, arguments: &["baseline", "check"], ..PLAIN },
+    Step {
+        name: "claims",
+        runner: Runner::Harness,
+        arguments: &["claims", "--check"],
+        note: "docs/CLAIMS.md against the ledger; nothing is measured",
+        ..PLAIN
+    },
     Step {
         name: "bench",
         runner: Runner::Harness,

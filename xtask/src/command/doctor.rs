@@ -144,7 +144,7 @@ fn git(root: &Path) -> String {
 }
 
 fn tool_lines(root: &Path) -> Vec<Line> {
-    const TOOLS: [(&str, &str, &[&str], &str, &str); 5] = [
+    const TOOLS: [(&str, &str, &[&str], &str, &str); 6] = [
         ("clippy", "cargo", &["clippy", "--version"], "the ci step clippy", "rustup component add clippy"),
         ("rustfmt", "cargo", &["fmt", "--version"], "the ci step fmt", "rustup component add rustfmt"),
         (
@@ -160,6 +160,16 @@ fn tool_lines(root: &Path) -> Vec<Line> {
             &["--version"],
             "instruction counts of small benchmarks",
             "apt install valgrind",
+        ),
+        (
+            "python3",
+            "python3",
+            &[
+                "-c",
+                "import ensurepip, platform, venv; print('Python', platform.python_version(), 'with venv')",
+            ],
+            "the comparison with peers (cargo xtask bench peers)",
+            "apt install python3-venv",
         ),
         ("chromium", "chromium", &["--version"], "pictures of HTML pages", "apt install chromium"),
     ];

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use scenarios::wire::{Event, Request};
 use scenarios::{Answer, Cell, Phase, Sample};
 
-use super::{Surroundings, out_of_turn};
+use super::{Answers, Surroundings, out_of_turn};
 use crate::plan::PlannedCell;
 use crate::process::{EngineProcess, Fault, FaultKind};
 
@@ -24,6 +24,7 @@ pub(crate) fn run(
     surroundings: &Surroundings,
     planned: &PlannedCell,
     process: u32,
+    answers: Answers,
 ) -> anyhow::Result<Outcome> {
     let work = surroundings.work.join(process.to_string());
     std::fs::create_dir_all(&work).with_context(|| format!("cannot make {}", work.display()))?;
@@ -33,12 +34,18 @@ pub(crate) fn run(
         work_dir: work.clone(),
         warm: planned.warm,
     };
-    let outcome = exchange(surroundings, planned, &request);
+    let outcome = exchange(surroundings, planned, &request, answers);
     std::fs::remove_dir_all(&work).with_context(|| format!("cannot remove {}", work.display()))?;
     Ok(outcome)
 }
 
-fn exchange(surroundings: &Surroundings, planned: &PlannedCell, request: &Request) -> Outcome {
+/// Sends a request about a cell to a fresh process.
+pub(crate) fn exchange(
+    surroundings: &Surroundings,
+    planned: &PlannedCell,
+    request: &Request,
+    answers: Answers,
+) -> Outcome {
     let mut samples = Vec::new();
     let mut engine = match EngineProcess::start(&surroundings.engine, Duration::from_secs(planned.timeout_s))
     {
@@ -47,7 +54,7 @@ fn exchange(surroundings: &Surroundings, planned: &PlannedCell, request: &Reques
     };
     let result = talk(&mut engine, request, &mut samples)
         .and_then(|()| engine.finish())
-        .and_then(|()| check(planned, &samples));
+        .and_then(|()| check(planned, &samples, answers));
     let failure = result.err().map(|fault| (fault, engine.stderr_tail()));
     Outcome { samples, failure }
 }
@@ -71,7 +78,7 @@ fn talk(engine: &mut EngineProcess, request: &Request, samples: &mut Vec<Sample>
 }
 
 /// Checks the samples of one process: number, order, metrics, answers.
-fn check(planned: &PlannedCell, samples: &[Sample]) -> Result<(), Fault> {
+fn check(planned: &PlannedCell, samples: &[Sample], answers: Answers) -> Result<(), Fault> {
     let asked = planned.warm as usize + 1;
     if samples.len() != asked {
         let message = format!("{asked} samples were asked for, but {} came", samples.len());
@@ -96,7 +103,9 @@ fn check(planned: &PlannedCell, samples: &[Sample]) -> Result<(), Fault> {
             let message = format!("sample {index} has no wall_ns");
             return Err(Fault::new(FaultKind::SampleCount, message));
         }
-        check_answer(&planned.cell, sample)?;
+        if answers == Answers::Stated {
+            check_answer(&planned.cell, sample)?;
+        }
     }
     Ok(())
 }

@@ -6,9 +6,9 @@ use crate::workspace::{SMOKE, Workspace};
 fn the_doctor_names_what_is_there_and_what_is_missing() {
     let workspace = Workspace::new();
     let ran = workspace.expect(0, "", &["doctor"]);
-    for subject in
-        ["processor", "memory", "disk", "load", "steal", "governor", "toolchain", "git", "valgrind"]
-    {
+    let machine = ["processor", "memory", "disk", "load", "steal", "governor"];
+    let tools = ["toolchain", "git", "valgrind", "python3"];
+    for subject in machine.iter().chain(&tools) {
         assert!(ran.stdout.contains(subject), "{subject}: {}", ran.stdout);
     }
     assert!(ran.stdout.contains("smoke: 3 cells, 0 without an answer, no baseline"), "{}", ran.stdout);

@@ -2,9 +2,11 @@
 
 mod baselines;
 mod bench;
+mod claims;
 mod commands;
 mod exit_codes;
 mod failures;
+mod peers;
 mod reports;
 mod resume;
 mod shape;

@@ -55,6 +55,15 @@ fn the_example_of_a_suite_is_a_suite() {
 }
 
 #[test]
+fn the_example_of_a_ledger_is_a_ledger() {
+    let path = package().join("../docs/FORMAT.md");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let example = text.split("```toml\n").nth(2).unwrap().split("```").next().unwrap();
+    let ledger = scenarios::Ledger::parse(&path, example).unwrap();
+    assert_eq!((ledger.claims.len(), ledger.untested.len()), (1, 1));
+}
+
+#[test]
 fn workflows_call_only_the_harness() {
     for name in ["ci.yml", "bench.yml"] {
         let path = package().join("../.github/workflows").join(name);
