@@ -37,12 +37,10 @@ pub(crate) fn write_all(folder: &Path, evaluation: &Evaluation) -> anyhow::Resul
     Ok(drawings.into_iter().map(|(name, _)| name).collect())
 }
 
-/// Writes the chart of claims, `claims.svg` and `claims.png`, into a folder.
+/// Writes the chart of claims, `claims.svg`, into a folder.
 pub(crate) fn write_claims(folder: &Path, findings: &[Finding<'_>]) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let drawing = claims::draw(findings);
-    render::svg(&folder.join("claims.svg"), &drawing)?;
-    render::png(&folder.join("claims.png"), &drawing)
+    render::svg(&folder.join("claims.svg"), &claims::draw(findings))
 }
 
 fn drawings(evaluation: &Evaluation) -> Vec<(String, Drawing)> {
@@ -63,12 +61,11 @@ fn drawings(evaluation: &Evaluation) -> Vec<(String, Drawing)> {
     named
 }
 
-/// Writes the chart of the peers as `FOLDER/peers.svg` and `FOLDER/peers.png`, if anybody was measured.
+/// Writes the chart of the peers, `peers.svg`, into a folder, if anybody was measured.
 pub(crate) fn write_peers(folder: &Path, records: &[crate::peers::record::Record]) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let Some(drawing) = peers::draw(records) else { return Ok(()) };
-    render::svg(&folder.join("peers.svg"), &drawing)?;
-    render::png(&folder.join("peers.png"), &drawing)
+    render::svg(&folder.join("peers.svg"), &drawing)
 }
 
 /// Splits rows over images; a name gets a number only where there are several.

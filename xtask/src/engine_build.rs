@@ -1,6 +1,5 @@
 //! Builds binaries of the workspace in release and finds them, without guessing where cargo puts them.
 
-use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,6 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, bail};
 use serde_json::Value;
 
+use crate::cargo;
 use crate::exit::{Exit, Stop};
 use crate::paths::Paths;
 
@@ -24,10 +24,13 @@ pub(crate) fn engine(paths: &Paths, given: Option<&Path>) -> anyhow::Result<Path
 
 /// Builds a binary in release and returns its path; cargo's progress goes to standard error.
 pub(crate) fn build(paths: &Paths, package: &str, binary: &str) -> anyhow::Result<PathBuf> {
-    let mut child = Command::new(cargo())
+    run(cargo::command().current_dir(&paths.root), package, binary)
+}
+
+fn run(command: &mut Command, package: &str, binary: &str) -> anyhow::Result<PathBuf> {
+    let mut child = command
         .args(["build", "--release", "--package", package, "--bin", binary])
         .arg("--message-format=json-render-diagnostics")
-        .current_dir(&paths.root)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
@@ -43,11 +46,6 @@ pub(crate) fn build(paths: &Paths, package: &str, binary: &str) -> anyhow::Resul
         return Err(Stop::error(Exit::Failed, message));
     }
     found.with_context(|| format!("cargo built package {package} but named no executable '{binary}'"))
-}
-
-/// Returns the cargo that runs this harness, or the one on the path.
-pub(crate) fn cargo() -> OsString {
-    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
 /// Returns the executable that a line of cargo's JSON output names, if it is the binary asked for.

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod baseline;
+mod cargo;
 mod chart;
 mod claims;
 mod cli;
@@ -21,6 +22,7 @@ mod peers;
 mod plan;
 mod process;
 mod progress;
+mod random;
 mod record;
 mod report;
 mod resolve;

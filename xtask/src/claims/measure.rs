@@ -10,6 +10,7 @@ use scenarios::Setting;
 use super::{LEAST_PAIRS, schedule};
 use crate::plan::PlannedCell;
 use crate::progress::Progress;
+use crate::random;
 use crate::record::RecordWriter;
 use crate::runner::{self, Answers, Done, Surroundings};
 
@@ -22,7 +23,7 @@ pub(crate) fn measure(
     done: &mut Done,
 ) -> anyhow::Result<u32> {
     let run = record.folder().file_name().map(|name| name.to_string_lossy().into_owned());
-    let seed = schedule::seed(&run.unwrap_or_default());
+    let seed = random::seed(&run.unwrap_or_default());
     let pairs: Vec<&[PlannedCell]> = planned.chunks_exact(2).collect();
     let timed = pairs.iter().filter(|pair| pair[0].processes >= LEAST_PAIRS).count();
     // A pair that has used up its share leaves the rest to the others.
@@ -32,7 +33,7 @@ pub(crate) fn measure(
     let mut spent = vec![Duration::ZERO; pairs.len()];
     let mut cut = 0;
     for round in 0..planned.iter().map(|cell| cell.processes).max().unwrap_or(0) {
-        for index in schedule::pairs(seed, round, pairs.len()) {
+        for index in random::shuffled((0..pairs.len()).collect(), seed, round) {
             let pair = pairs[index];
             if round >= pair[0].processes {
                 continue;

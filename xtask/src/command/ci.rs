@@ -2,7 +2,7 @@
 //! skipped.
 
 use std::path::Path;
-use std::process::{Command, ExitStatus};
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -10,8 +10,8 @@ use clap::Parser as _;
 use scenarios::nearest;
 
 use super::print;
+use crate::cargo;
 use crate::cli::{CiOptions, Cli};
-use crate::engine_build::cargo;
 use crate::exit::{Exit, Stop};
 use crate::fingerprint::output_of;
 use crate::paths::Paths;
@@ -153,7 +153,7 @@ fn run_step(paths: &Paths, step: &Step) -> anyhow::Result<Outcome> {
         let exit = crate::end(cli);
         return Ok(if exit == Exit::Pass { Outcome::Passed } else { Outcome::Failed(Some(exit as i32)) });
     }
-    let mut command = Command::new(cargo());
+    let mut command = cargo::command();
     if let Some((key, value)) = step.environment {
         command.env(key, value);
     }
@@ -166,7 +166,7 @@ fn run_step(paths: &Paths, step: &Step) -> anyhow::Result<Outcome> {
 }
 
 fn installed(tool: &str, root: &Path) -> bool {
-    output_of(&cargo().to_string_lossy(), &[tool, "--version"], root).is_some()
+    output_of(&cargo::program().to_string_lossy(), &[tool, "--version"], root).is_some()
 }
 
 fn summary(results: &[(Step, Outcome, Duration)]) -> String {

@@ -17,7 +17,7 @@ use crate::peers::{document, schedule};
 use crate::progress::Progress;
 use crate::runner::{self, Surroundings};
 use crate::work_folder::WorkFolder;
-use crate::{chart, clock, engine_build};
+use crate::{chart, clock, engine_build, random};
 
 /// The sizes that the documents show.
 const DOCUMENTED: [PeersSize; 2] = [PeersSize::Small, PeersSize::Medium];
@@ -102,7 +102,7 @@ fn measure(
     let mut due: Vec<(Task, Contender)> = Task::ALL.into_iter().flat_map(of_task).collect();
     for round in 0..record.rounds {
         let progress = Progress::start(due.len());
-        for (task, contender) in schedule::shuffled(due.clone(), record.seed, round) {
+        for (task, contender) in random::shuffled(due.clone(), record.seed, round) {
             let line = take(&arena, round, (task, &contender), &progress)?;
             record.processes.push(line);
             record.write(file)?;
@@ -152,13 +152,13 @@ fn report(paths: &Paths, folder: &Path, records: &[Record], documented: bool) ->
             .with_context(|| format!("cannot write {}", path.display()))
     };
     chart::write_peers(folder, records)?;
-    write(folder.join("PEERS.md"), "peers.png")?;
+    write(folder.join("PEERS.md"), "peers.svg")?;
     print(&document::terminal(records))?;
     let mut written = vec![Paths::shown(folder)];
     if documented {
         let docs = paths.root.join("docs");
         chart::write_peers(&docs.join("images"), records)?;
-        write(docs.join("PEERS.md"), "images/peers.png")?;
+        write(docs.join("PEERS.md"), "images/peers.svg")?;
         written.push(Paths::shown(&docs.join("PEERS.md")));
     }
     print(&format!("\nreport: {}\n", written.join(" and ")))

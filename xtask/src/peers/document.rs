@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn the_document_names_its_command_and_its_surroundings() {
-        let text = markdown(&[record()], "cargo xtask bench peers", "images/peers.png");
+        let text = markdown(&[record()], "cargo xtask bench peers", "images/peers.svg");
         let (head, tables) = text.split_once("\n### export, small").unwrap();
         insta::assert_snapshot!(head, @r"
         # Peers
@@ -212,7 +212,7 @@ mod tests {
         - Some CPU, 2 cores, 24 GiB, linux x86_64, kernel 6.1, rustc 1.95.0.
         - pyarrow is absent: no wheel | for this machine
 
-        ![Wall and processor time of each contender at each task](images/peers.png)
+        ![Wall and processor time of each contender at each task](images/peers.svg)
 
         ## Size small: 100 series, 143,489 rows, 1.62 MiB as files
         ");

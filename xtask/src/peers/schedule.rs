@@ -1,32 +1,7 @@
-//! Who runs when: in each round every contender once, in an order that is random and repeatable.
+//! Who runs after the first round, in which everyone runs.
 
 use super::contender::{Contender, Task};
 use super::record::{Check, Execution, ProcessLine};
-
-/// SplitMix64 (Steele, Lea and Flood, 2014): enough to shuffle a handful of processes.
-#[derive(Clone, Copy, Debug)]
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-}
-
-/// Shuffles a round; the same seed and round give the same order.
-pub(crate) fn shuffled<T>(mut items: Vec<T>, seed: u64, round: u32) -> Vec<T> {
-    let mut random = Random(seed ^ (u64::from(round) << 32));
-    for last in (1..items.len()).rev() {
-        // The bias of the remainder is far below one in a million for so few items.
-        let chosen = random.next() % (last as u64 + 1);
-        items.swap(last, usize::try_from(chosen).expect("smaller than an index"));
-    }
-    items
-}
 
 /// Chooses who goes on after the first round: of each peer and task the mode with the least wall time and the
 /// one with the least processor time. One that failed does not go on, and one whose files were not in order
@@ -59,28 +34,6 @@ mod tests {
     use super::super::contender::Mode;
     use super::super::record::tests::{line, peer};
     use super::*;
-
-    #[test]
-    fn a_round_has_everyone_once_in_a_repeatable_order() {
-        let items: Vec<u32> = (0..12).collect();
-        let first = shuffled(items.clone(), 7, 0);
-        assert_eq!(shuffled(items.clone(), 7, 0), first);
-        assert_ne!(shuffled(items.clone(), 7, 1), first);
-        assert_ne!(shuffled(items.clone(), 8, 0), first);
-        let mut sorted = first;
-        sorted.sort_unstable();
-        assert_eq!(sorted, items);
-    }
-
-    #[test]
-    fn every_place_is_equally_likely() {
-        let mut first = [0_u32; 4];
-        for round in 0..4_000 {
-            first[shuffled(vec![0_usize, 1, 2, 3], 1, round)[0]] += 1;
-        }
-        // A thousand are expected, with a standard deviation of 27.
-        assert!(first.iter().all(|count| (850..1150).contains(count)), "{first:?}");
-    }
 
     #[test]
     fn the_best_modes_go_on() {

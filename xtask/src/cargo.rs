@@ -1,0 +1,55 @@
+//! Starts cargo as a person would, though a cargo has started this program.
+//!
+//! `cargo run` puts facts about the package that it runs into the environment. Build scripts of dependencies watch
+//! some of them, so a cargo inside would build DataFusion and Delta anew, and one by hand once more after it.
+
+use std::ffi::OsString;
+use std::process::Command;
+
+/// Returns a command for the cargo that runs this harness, or the one on the path.
+pub(crate) fn command() -> Command {
+    let mut command = Command::new(program());
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    for name in names.filter(|name| is_of_a_run(name)) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Returns the cargo that runs this harness, or the one on the path.
+pub(crate) fn program() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// Tells whether `cargo run` sets a variable to describe the package it runs; `CARGO_TARGET_DIR`, say, it does not.
+fn is_of_a_run(name: &str) -> bool {
+    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"].iter().any(|start| name.starts_with(start))
+        || ["CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE", "OUT_DIR"].contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_stay_and_facts_about_a_package_go() {
+        let check = |name, expect| assert_eq!(is_of_a_run(name), expect, "{name}");
+        check("CARGO_PKG_NAME", true);
+        check("CARGO_MANIFEST_DIR", true);
+        check("CARGO_TARGET_DIR", false);
+        check("CARGO_HOME", false);
+        check("CARGO_TERM_COLOR", false);
+        check("CARGO_BUILD_JOBS", false);
+        check("RUSTFLAGS", false);
+    }
+
+    #[test]
+    fn the_commands_environment_is_that_of_a_person() {
+        // Cargo runs the tests as it runs programs, so there is something to remove.
+        assert!(std::env::var_os("CARGO_PKG_NAME").is_some());
+        let command = command();
+        let removed = |name: &str| command.get_envs().any(|(key, value)| key == name && value.is_none());
+        assert!(removed("CARGO_PKG_NAME"));
+        assert!(!removed("PATH"));
+    }
+}
