@@ -66,11 +66,11 @@ pub(crate) type Told<'a> = &'a (dyn Fn(u64, u64) + Sync);
 pub(crate) fn export(view: &View<'_>, options: &ExportOptions, told: Told<'_>) -> Result<Manifest> {
     let (planner, recorder) = (view.planner(), view.planner().recorder());
     let targets = find_targets(view, &options.patterns)?;
-    let staging = Staging::begin(&options.dir, &options.patterns, options.replace)?;
-    let previous = {
+    let (staging, found) = {
         let _stage = recorder.stage(Stage::MetadataCollection);
-        if planner.knobs().incremental() { Previous::read(&options.dir) } else { Previous::default() }
+        (Staging::begin(&options.dir)?, Previous::find(&options.dir, &options.patterns, options.replace)?)
     };
+    let previous = if planner.knobs().incremental() { found } else { Previous::default() };
     let export = Export { view, options, folder: staging.folder(), previous: &previous };
     let exported = {
         let _stage = recorder.stage(Stage::Execution);
@@ -81,8 +81,8 @@ pub(crate) fn export(view: &View<'_>, options: &ExportOptions, told: Told<'_>) -
     manifest.write(staging.folder())?;
     if manifest.files().any(|file| file.reused) {
         let now: HashSet<&str> = manifest.files().map(|file| file.path.as_str()).collect();
-        let gone = previous.files().iter().filter(|path| !now.contains(path.as_str()));
-        staging.merge(gone.cloned().collect())?;
+        let gone = previous.files().filter(|path| !now.contains(path));
+        staging.merge(gone.map(str::to_owned).collect())?;
     } else {
         staging.publish()?;
     }

@@ -183,6 +183,7 @@ struct WireFile<'a> {
 #[derive(Deserialize)]
 pub(super) struct ReadManifest {
     pub format: u32,
+    pub patterns: Vec<String>,
     pub targets: Vec<ReadTarget>,
 }
 
@@ -201,6 +202,14 @@ pub(super) struct ReadFile {
     first: Option<String>,
     last: Option<String>,
     inputs: Option<String>,
+}
+
+/// What manifests of all formats have in common.
+#[derive(Deserialize)]
+pub(super) struct ReadHead {
+    pub format: u32,
+    #[serde(default)]
+    pub patterns: Vec<String>,
 }
 
 impl From<ReadFile> for ExportedFile {

@@ -7,13 +7,17 @@
 use std::collections::HashMap;
 use std::fs;
 use std::hash::{Hash, Hasher};
+use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 use arrow::datatypes::SchemaRef;
 
 use super::layout::Layout;
-use super::manifest::{ExportedFile, MANIFEST_FORMAT, MANIFEST_NAME, ReadManifest};
+use super::manifest::{ExportedFile, MANIFEST_FORMAT, MANIFEST_NAME, ReadHead, ReadManifest, ReadTarget};
+use crate::error::{Error, Result};
 use crate::series::{Series, TimeRange};
+use crate::tree::Pattern;
 
 /// Raised when the same inputs give other files: another layout, another meaning of a digest.
 const INPUTS_FORMAT: u32 = 1;
@@ -79,43 +83,56 @@ impl Hasher for Feed<'_> {
 #[derive(Debug, Default)]
 pub(super) struct Previous {
     targets: HashMap<String, PreviousTarget>,
-    files: Vec<String>,
 }
 
 /// What the last export wrote of one series.
 #[derive(Debug)]
 pub(super) struct PreviousTarget {
-    /// The files that are still there, by path.
-    files: HashMap<String, ExportedFile>,
-    /// Whether all files that were written are still there.
-    whole: bool,
+    /// The folder of the export.
+    dir: Arc<Path>,
+    /// What was written, in time order.
+    files: Vec<ExportedFile>,
+    /// The place of each path in `files`, filled when one is asked for.
+    places: OnceLock<HashMap<String, usize>>,
     /// The digest of what the rows of all files follow from.
     inputs: Option<Inputs>,
 }
 
 impl Previous {
-    /// Reads the manifest of a folder; nothing if there is none that can be used.
-    pub(super) fn read(dir: &Path) -> Self {
-        let Ok(text) = fs::read(dir.join(MANIFEST_NAME)) else { return Self::default() };
-        let Ok(manifest) = serde_json::from_slice::<ReadManifest>(&text) else { return Self::default() };
-        if manifest.format != MANIFEST_FORMAT {
-            return Self::default();
+    /// Reads the export that a folder holds, if it can be built on. Fails if the folder must not be replaced:
+    /// it holds something that is no export, or, unless `replace` is set, an export of other patterns.
+    pub(super) fn find(dir: &Path, patterns: &[Pattern], replace: bool) -> Result<Self> {
+        let bad = |message: String| Err(Error::Export { path: dir.display().to_string(), message });
+        let text = match fs::read(dir.join(MANIFEST_NAME)) {
+            Ok(text) => text,
+            Err(_) if is_vacant(dir)? => return Ok(Self::default()),
+            Err(_) => return bad("it is neither empty nor an export; choose another folder".to_owned()),
+        };
+        let (before, previous) = match serde_json::from_slice::<ReadManifest>(&text) {
+            Ok(read) if read.format == MANIFEST_FORMAT => (read.patterns, Self::of(dir, read.targets)),
+            _ => match serde_json::from_slice::<ReadHead>(&text) {
+                Ok(head) if head.format <= MANIFEST_FORMAT => (head.patterns, Self::default()),
+                _ => return bad("its manifest is of no known format; choose another folder".to_owned()),
+            },
+        };
+        let now = patterns.iter().map(Pattern::as_str);
+        if !replace && !before.iter().map(String::as_str).eq(now) {
+            let before = before.join(" ");
+            return bad(format!(
+                "it holds an export of {before}; choose another folder, or replace it with --replace"
+            ));
         }
-        let (mut targets, mut all) = (HashMap::new(), Vec::new());
-        for target in manifest.targets {
-            let there = |file: &ExportedFile| {
-                fs::metadata(dir.join(&file.path))
-                    .is_ok_and(|found| found.is_file() && found.len() == file.bytes)
-            };
-            let mut listed: Vec<ExportedFile> = target.files.into_iter().map(ExportedFile::from).collect();
-            all.extend(listed.iter().map(|file| file.path.clone()));
-            let count = listed.len();
-            listed.retain(there);
-            let whole = listed.len() == count;
-            let files = listed.into_iter().map(|file| (file.path.clone(), file)).collect();
-            targets.insert(target.path, PreviousTarget { files, whole, inputs: target.inputs.map(Inputs) });
-        }
-        Self { targets, files: all }
+        Ok(previous)
+    }
+
+    fn of(dir: &Path, targets: Vec<ReadTarget>) -> Self {
+        let dir: Arc<Path> = dir.into();
+        let targets = targets.into_iter().map(|target| {
+            let files = target.files.into_iter().map(ExportedFile::from).collect();
+            let inputs = target.inputs.map(Inputs);
+            (target.path, PreviousTarget { dir: Arc::clone(&dir), files, places: OnceLock::new(), inputs })
+        });
+        Self { targets: targets.collect() }
     }
 
     /// Returns what was written of a series.
@@ -124,25 +141,42 @@ impl Previous {
     }
 
     /// Returns the paths of all files that were written, whether they are still there or not.
-    pub(super) fn files(&self) -> &[String] {
-        &self.files
+    pub(super) fn files(&self) -> impl Iterator<Item = &str> {
+        self.targets.values().flat_map(|target| &target.files).map(|file| file.path.as_str())
     }
 }
 
 impl PreviousTarget {
     /// Returns a file if it was made from the same inputs.
     pub(super) fn file(&self, path: &str, inputs: &Inputs) -> Option<ExportedFile> {
-        let file = self.files.get(path)?;
-        (file.inputs.as_ref() == Some(inputs)).then(|| file.clone())
+        let places = self.places.get_or_init(|| {
+            self.files.iter().enumerate().map(|(place, file)| (file.path.clone(), place)).collect()
+        });
+        let file = &self.files[*places.get(path)?];
+        (file.inputs.as_ref() == Some(inputs) && self.is_there(file)).then(|| file.clone())
     }
 
     /// Returns all files, in time order, if they were made from the same inputs.
     pub(super) fn all(&self, inputs: &Inputs) -> Option<Vec<ExportedFile>> {
-        if !self.whole || self.inputs.as_ref() != Some(inputs) {
-            return None;
+        let whole = self.inputs.as_ref() == Some(inputs) && self.files.iter().all(|file| self.is_there(file));
+        whole.then(|| self.files.clone())
+    }
+
+    fn is_there(&self, file: &ExportedFile) -> bool {
+        let found = fs::metadata(self.dir.join(&file.path));
+        found.is_ok_and(|found| found.is_file() && found.len() == file.bytes)
+    }
+}
+
+/// Tells whether a folder is empty or missing.
+fn is_vacant(dir: &Path) -> Result<bool> {
+    match fs::read_dir(dir) {
+        Ok(mut listing) => Ok(listing.next().is_none()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotADirectory => {
+            let message = "it is a file, and a folder is needed; choose another name".to_owned();
+            Err(Error::Export { path: dir.display().to_string(), message })
         }
-        let mut files: Vec<ExportedFile> = self.files.values().cloned().collect();
-        files.sort_by(|a, b| (a.first_us, &a.path).cmp(&(b.first_us, &b.path)));
-        Some(files)
+        Err(error) => Err(Error::io("list", dir)(error)),
     }
 }

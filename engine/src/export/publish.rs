@@ -16,9 +16,8 @@ use rustix::fs::{CWD, RenameFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::manifest::{MANIFEST_FORMAT, MANIFEST_NAME};
+use super::manifest::MANIFEST_NAME;
 use crate::error::{Error, Result};
-use crate::tree::Pattern;
 
 /// An export in progress.
 pub(super) struct Staging {
@@ -33,8 +32,8 @@ pub(super) struct Staging {
 }
 
 impl Staging {
-    /// Checks that the folder may be replaced, and makes an empty one aside.
-    pub(super) fn begin(dir: &Path, patterns: &[Pattern], replace: bool) -> Result<Self> {
+    /// Makes an empty folder aside, when what a killed export has left is put right.
+    pub(super) fn begin(dir: &Path) -> Result<Self> {
         let absolute = std::path::absolute(dir).map_err(Error::io("find", dir))?;
         let (Some(parent), Some(name)) = (absolute.parent(), absolute.file_name()) else {
             let message = "it cannot be replaced; name a folder inside it".to_owned();
@@ -53,7 +52,6 @@ impl Staging {
         let (new, old) = (aside.join("new"), aside.join("old"));
         let staging = Self { dir: absolute, aside, new, old, _lock: lock };
         staging.recover()?;
-        check_replaceable(&staging.dir, patterns, replace)?;
         fs::create_dir(&staging.new).map_err(Error::io("create the folder", &staging.new))?;
         Ok(staging)
     }
@@ -197,38 +195,4 @@ fn remove_empty(path: &Path, root: &Path) {
             break;
         }
     }
-}
-
-/// Refuses to replace what is no export, or an export of something else.
-fn check_replaceable(dir: &Path, patterns: &[Pattern], replace: bool) -> Result<()> {
-    let bad = |message: String| Err(Error::Export { path: dir.display().to_string(), message });
-    let mut listing = match fs::read_dir(dir) {
-        Ok(listing) => listing,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) if error.kind() == ErrorKind::NotADirectory => {
-            return bad("it is a file, and a folder is needed; choose another name".to_owned());
-        }
-        Err(error) => return Err(Error::io("list", dir)(error)),
-    };
-    if listing.next().is_none() {
-        return Ok(());
-    }
-    let Ok(text) = fs::read_to_string(dir.join(MANIFEST_NAME)) else {
-        return bad("it is neither empty nor an export; choose another folder".to_owned());
-    };
-    let manifest: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-    match manifest["format"].as_u64() {
-        Some(format) if format <= u64::from(MANIFEST_FORMAT) => {}
-        _ => return bad("its manifest is of no known format; choose another folder".to_owned()),
-    }
-    let before: Vec<&str> =
-        manifest["patterns"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_str).collect();
-    let now: Vec<&str> = patterns.iter().map(Pattern::as_str).collect();
-    if before != now && !replace {
-        let before = before.join(" ");
-        return bad(format!(
-            "it holds an export of {before}; choose another folder, or replace it with --replace"
-        ));
-    }
-    Ok(())
 }
