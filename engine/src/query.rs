@@ -9,6 +9,7 @@ mod file_caches;
 mod planner;
 mod relation;
 mod session;
+mod truncation;
 
 pub(crate) use analysis::ScanCount;
 pub use analysis::{

@@ -9,7 +9,7 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use object_store::memory::InMemory;
 use url::Url;
 
-use super::aggregates;
+use super::{aggregates, truncation};
 use crate::error::Result;
 
 /// How a query may use the machine.
@@ -50,6 +50,7 @@ pub(super) fn session(options: QueryOptions, caches: CacheManagerConfig) -> Resu
         .build_arc()?;
     let context = SessionContext::new_with_config_rt(config, runtime);
     aggregates::register(&context);
+    truncation::register(&context);
     // Scans of stored content name a store, though content is read past it.
     let url = Url::parse("pond://content/").expect("the address is valid");
     context.register_object_store(&url, Arc::new(InMemory::new()));
