@@ -11,6 +11,8 @@ pub(crate) struct Paths {
     pub(crate) root: PathBuf,
     /// Cargo's target folder.
     pub(crate) target: PathBuf,
+    /// The output of running cells; removed after each process.
+    pub(crate) work: PathBuf,
 }
 
 impl Paths {
@@ -25,7 +27,13 @@ impl Paths {
             Some(folder) if !folder.is_empty() => std::path::absolute(PathBuf::from(folder))?,
             _ => root.join("target"),
         };
-        Ok(Self { root, target })
+        let work = match std::env::var_os("PONDMARK_WORK") {
+            Some(folder) if !folder.is_empty() => {
+                std::path::absolute(PathBuf::from(folder))?.join("pondmark")
+            }
+            _ => target.join("pondmark/work"),
+        };
+        Ok(Self { root, target, work })
     }
 
     /// The suites.
@@ -76,11 +84,6 @@ impl Paths {
     /// The runs of claims.
     pub(crate) fn claims(&self) -> PathBuf {
         self.target.join("pondmark/claims")
-    }
-
-    /// The output of running cells.
-    pub(crate) fn work(&self) -> PathBuf {
-        self.target.join("pondmark/work")
     }
 
     /// Shortens a path for people: relative to the current folder where that is shorter.

@@ -17,8 +17,8 @@ impl WorkFolder {
     /// Makes the folder, and removes those of harnesses that were interrupted.
     pub(crate) fn make(paths: &Paths) -> anyhow::Result<Self> {
         ensure!(paths.target.is_absolute(), "the target folder must be absolute");
-        sweep(&paths.work())?;
-        let path = paths.work().join(std::process::id().to_string());
+        sweep(&paths.work)?;
+        let path = paths.work.join(std::process::id().to_string());
         std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
         Ok(Self { path })
     }

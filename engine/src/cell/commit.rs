@@ -4,6 +4,7 @@
 //! copy's own. So a history of any length is copied in a moment, outside what is measured.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use datagen::PondSpec;
@@ -49,7 +50,7 @@ pub(super) fn answer(pond: &Pond, spec: &PondSpec, number: u64) -> Result<Answer
     Ok(canon.answer())
 }
 
-/// Copies a pond by linking its files.
+/// Copies a pond by linking its files, or byte by byte where the target is on another file system.
 pub(super) fn link_pond(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to).map_err(Error::io("create the folder", to))?;
     for item in fs::read_dir(from).map_err(Error::io("list", from))? {
@@ -58,7 +59,11 @@ pub(super) fn link_pond(from: &Path, to: &Path) -> Result<()> {
         if path.is_dir() {
             link_pond(&path, &target)?;
         } else if item.file_name() != "lock" {
-            fs::hard_link(&path, &target).map_err(Error::io("link to", &target))?;
+            let linked = fs::hard_link(&path, &target).or_else(|error| match error.kind() {
+                ErrorKind::CrossesDevices => fs::copy(&path, &target).map(drop),
+                _ => Err(error),
+            });
+            linked.map_err(Error::io("copy to", &target))?;
         }
     }
     Ok(())

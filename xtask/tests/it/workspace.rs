@@ -95,6 +95,7 @@ impl Workspace {
             .env("PONDMARK_ROOT", self.folder.path())
             .env("PONDMARK_ENGINE", fake_engine())
             .env_remove("CARGO_TARGET_DIR")
+            .env_remove("PONDMARK_WORK")
             .env_remove("FAKE_STATE")
             .env("GIT_CEILING_DIRECTORIES", "/");
         command
