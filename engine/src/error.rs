@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use arrow::datatypes::DataType;
+use datafusion::error::DataFusionError;
 
 /// Result of the library's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -154,6 +155,9 @@ pub enum Error {
     /// A query is wrong, or failed.
     #[error("query: {0}")]
     Query(String),
+    /// A query found no room beside others that run, or needs more memory than all of them may have.
+    #[error("query: {0}")]
+    Memory(String),
     /// Arrow refused; a defect of the program unless memory ran out.
     #[error("columns: {0}")]
     Arrow(arrow::error::ArrowError),
@@ -195,10 +199,11 @@ impl From<deltalake::DeltaTableError> for Error {
     }
 }
 
-impl From<datafusion::error::DataFusionError> for Error {
-    fn from(error: datafusion::error::DataFusionError) -> Self {
+impl From<DataFusionError> for Error {
+    fn from(error: DataFusionError) -> Self {
+        let is_memory = matches!(error.find_root(), DataFusionError::ResourcesExhausted(_));
         let text = error.strip_backtrace();
-        own_error(&error).unwrap_or(Self::Query(text))
+        own_error(&error).unwrap_or(if is_memory { Self::Memory(text) } else { Self::Query(text) })
     }
 }
 

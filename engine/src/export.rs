@@ -14,11 +14,12 @@ mod split;
 mod sql;
 mod stored;
 mod target;
+mod workers;
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::datatypes::SchemaRef;
 use scenarios::Stage;
@@ -68,7 +69,9 @@ pub(crate) fn export(view: &View<'_>, options: &ExportOptions, told: Told<'_>) -
     let targets = find_targets(view, &options.patterns)?;
     let (staging, found) = {
         let _stage = recorder.stage(Stage::MetadataCollection);
-        (Staging::begin(&options.dir)?, Previous::find(&options.dir, &options.patterns, options.replace)?)
+        let staging = Staging::begin(&options.dir)?;
+        let found = Previous::find(staging.dir(), &options.patterns, options.replace)?;
+        (staging, found)
     };
     let previous = if planner.knobs().incremental() { found } else { Previous::default() };
     let export = Export { view, options, folder: staging.folder(), previous: &previous };
@@ -110,29 +113,14 @@ impl Export<'_> {
     /// Exports targets with `jobs` workers; results come in the order of the targets.
     fn all(&self, targets: &[Target], told: Told<'_>) -> Result<Vec<ExportedTarget>> {
         let units = self.units(targets)?;
-        let next = AtomicUsize::new(0);
         let done = AtomicUsize::new(0);
-        let failed = AtomicBool::new(false);
-        let results: Mutex<Vec<Option<Result<Vec<ExportedTarget>>>>> =
-            Mutex::new(units.iter().map(|_| None).collect());
-        let work = || {
-            while !failed.load(Ordering::Relaxed) {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some(unit) = units.get(index) else { break };
-                let result = self.unit(unit, targets);
-                failed.fetch_or(result.is_err(), Ordering::Relaxed);
-                results.lock().expect("no worker panics while it stores a result")[index] = Some(result);
-                let done = done.fetch_add(unit.targets.len(), Ordering::Relaxed) + unit.targets.len();
-                told(done as u64, targets.len() as u64);
-            }
-        };
-        let jobs = self.options.jobs.clamp(1, units.len().max(1));
-        // The caller's thread is one of the workers.
-        std::thread::scope(|scope| {
-            (1..jobs).for_each(|_| drop(scope.spawn(work)));
-            work();
+        let results = workers::run(units.len(), self.options.jobs, |index| {
+            let unit = &units[index];
+            let exported = self.unit(unit, targets)?;
+            let done = done.fetch_add(unit.targets.len(), Ordering::Relaxed) + unit.targets.len();
+            told(done as u64, targets.len() as u64);
+            Ok(exported)
         });
-        let results = results.into_inner().expect("no worker panicked while it stored a result");
         let mut exported: Vec<(usize, ExportedTarget)> = Vec::with_capacity(targets.len());
         // After a failure later units have no result; the first failure in order is the one reported.
         for (unit, result) in units.iter().zip(results) {

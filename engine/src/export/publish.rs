@@ -56,6 +56,11 @@ impl Staging {
         Ok(staging)
     }
 
+    /// Returns the folder that the export is put into, as an absolute path.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Returns the folder aside that the export is written to.
     pub(super) fn folder(&self) -> &Path {
         &self.new

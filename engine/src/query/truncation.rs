@@ -94,7 +94,6 @@ fn field(field: &FieldRef, to: DataType) -> FieldRef {
 mod tests {
     use datafusion::arrow::array::{Array as _, RecordBatch, TimestampMicrosecondArray};
     use datafusion::arrow::datatypes::Schema;
-    use futures::executor::block_on;
 
     use super::*;
 
@@ -105,7 +104,8 @@ mod tests {
         let _ = context.deregister_table("times").unwrap();
         context.register_batch("times", batch).unwrap();
         let query = format!("SELECT date_trunc('{to}', t) FROM times");
-        block_on(async { context.sql(&query).await.unwrap().collect().await.unwrap() })
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async { context.sql(&query).await.unwrap().collect().await.unwrap() })
     }
 
     #[test]
