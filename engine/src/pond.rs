@@ -337,7 +337,8 @@ impl Pond {
 
 fn parts(options: &PondOptions) -> Result<(Arc<Recorder>, Arc<Runtime>)> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(WORKER_THREADS)
+        // With one job, what is counted must not follow from which of two threads was first.
+        .worker_threads(options.knobs.jobs().clamp(1, WORKER_THREADS))
         .enable_all()
         .build()
         .map_err(Error::io("start threads for", Path::new("the pond")))?;
