@@ -262,7 +262,7 @@ mod tests {
         let check = |folder, expect: Option<&str>| {
             assert_eq!(ext4_device(table, Path::new(folder)).as_deref(), expect, "{folder}");
         };
-        check("/home/x", Some("vda"));
+        check("/data/x", Some("vda"));
         check("/dev/shm/pondmark", None);
         check("/dev/sda", None);
     }
