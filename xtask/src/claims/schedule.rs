@@ -1,8 +1,8 @@
-//! In which order pairs and their sides are measured: by chance, and balanced.
+//! In which order the sides of a pair are measured: by chance, and balanced.
 //!
-//! The order follows from a seed, so a run can be made again. Pairs are shuffled in every round. Which side
-//! of a pair goes first is decided by a coin for two rounds at a time, and the second has it the other way
-//! round: over every two rounds each side is first once, so a drift of the machine favours neither.
+//! The order follows from a seed, so a run can be made again. Which side of a pair goes first is decided by a
+//! coin for two rounds at a time, and the second has it the other way round: over every two rounds each side
+//! is first once, so a drift of the machine favours neither.
 
 use scenarios::Setting;
 
