@@ -98,7 +98,7 @@ impl Manifest {
     /// Writes the manifest into a folder.
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
         let path = folder.join(MANIFEST_NAME);
-        let mut text = serde_json::to_string_pretty(&self.wire()).expect("the manifest is plain data");
+        let mut text = serde_json::to_string(&self.wire()).expect("the manifest is plain data");
         text.push('\n');
         std::fs::write(&path, text).map_err(Error::io("write", &path))
     }

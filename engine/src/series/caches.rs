@@ -1,6 +1,7 @@
 //! What is kept of series between uses: their columns, and decoded footers.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
 use arrow::datatypes::SchemaRef;
 use parquet::file::metadata::{
@@ -8,6 +9,7 @@ use parquet::file::metadata::{
 };
 use scenarios::Stage;
 
+use super::schema::decode_schema;
 use crate::cache::{Cache, CacheOptions, DiskCache};
 use crate::error::Result;
 use crate::log::{Content, Digest};
@@ -36,10 +38,16 @@ pub(crate) struct NodeColumns {
     pub same: Arc<[bool]>,
 }
 
+/// The schemas that versions name, decoded: versions with the same bytes share one.
+#[derive(Debug, Default)]
+struct Decoded(Mutex<HashMap<Arc<[u8]>, SchemaRef>>);
+
 /// The caches of one pond handle that know of series.
 #[derive(Debug)]
 pub(crate) struct SeriesCaches {
     pub schemas: Cache<NodeVersion, NodeColumns>,
+    /// What is shared among the entries of `schemas`; nothing if none are kept.
+    decoded: Option<Decoded>,
     /// By digest of the content, and by whether the page index was asked for.
     footers: Cache<(Digest, bool), Arc<ParquetMetaData>>,
     /// Footers kept between processes.
@@ -55,11 +63,27 @@ impl SeriesCaches {
         recorder: Arc<Recorder>,
     ) -> Self {
         Self {
+            decoded: schemas.enabled.then(Decoded::default),
             schemas: Cache::new("schema", schemas),
             footers: Cache::new("footer", footers),
             disk,
             recorder,
         }
+    }
+
+    /// Decodes the schema of a version.
+    ///
+    /// # Errors
+    /// If the bytes are no schema.
+    pub(super) fn decoded(&self, bytes: &Arc<[u8]>) -> Result<SchemaRef> {
+        let Some(Decoded(known)) = &self.decoded else { return decode_schema(bytes) };
+        let mut known = known.lock().expect("no thread panics while it holds the schemas");
+        if let Some(schema) = known.get(bytes) {
+            return Ok(Arc::clone(schema));
+        }
+        let schema = decode_schema(bytes)?;
+        known.insert(Arc::clone(bytes), Arc::clone(&schema));
+        Ok(schema)
     }
 
     /// Returns the cache of footers, for its counters.

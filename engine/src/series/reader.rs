@@ -14,7 +14,7 @@ use scenarios::Stage;
 use super::caches::{NodeColumns, NodeVersion, SeriesCaches};
 use super::chain::chains;
 use super::merge::Merge;
-use super::schema::{decode_schema, unite};
+use super::schema::unite;
 use super::stored::span;
 use super::writer::time_values;
 use crate::error::{Error, Result};
@@ -102,7 +102,7 @@ impl Series {
             let _stage = recorder.stage(Stage::SchemaDiscovery);
             recorder.count(Counter::SchemasRead, 1);
             let versions: Vec<&Version> = contents.iter().map(|(version, _)| version).collect();
-            united(path, &versions)
+            united(path, &versions, caches)
         })?;
         let parts = contents
             .into_iter()
@@ -333,7 +333,7 @@ fn adapt(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
 }
 
 /// Unites the schemas of all versions; neighbours that share their bytes are decoded once.
-fn united(path: &str, versions: &[&Version]) -> Result<NodeColumns> {
+fn united(path: &str, versions: &[&Version], caches: &SeriesCaches) -> Result<NodeColumns> {
     let damaged = |detail: String| Error::Damaged { place: path.to_owned(), detail };
     let mut schema: Option<SchemaRef> = None;
     let mut last: Option<&Arc<[u8]>> = None;
@@ -352,10 +352,11 @@ fn united(path: &str, versions: &[&Version]) -> Result<NodeColumns> {
             continue;
         }
         last = Some(bytes);
-        let next = decode_schema(bytes)?;
+        let next = caches.decoded(bytes)?;
         own.push(Arc::clone(&next));
         schema = Some(match schema {
             None => next,
+            Some(before) if Arc::ptr_eq(&before, &next) => before,
             Some(before) => Arc::new(unite(&before, &next).map_err(|(column, a, b)| {
                 damaged(format!("column '{column}' is {a} in one version and {b} in another"))
             })?),
