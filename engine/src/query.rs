@@ -9,6 +9,7 @@ mod file_caches;
 mod planner;
 mod relation;
 mod session;
+mod streams;
 mod truncation;
 
 pub(crate) use analysis::ScanCount;

@@ -7,8 +7,10 @@
 mod caches;
 mod calendar;
 mod chain;
+mod content_reader;
 mod merge;
 mod provider;
+mod pruning;
 mod reader;
 mod reduce;
 mod schema;
@@ -19,8 +21,9 @@ mod writer;
 
 pub(crate) use caches::{NodeVersion, SeriesCaches};
 pub use calendar::{Unit, Units};
+pub(crate) use content_reader::BYTES_SCANNED;
 pub(crate) use merge::Merge;
-pub(crate) use provider::{BYTES_SCANNED, FILES_PRUNED, FILES_SCANNED, PATH_LABEL, SeriesTable};
+pub(crate) use provider::{FILES_PRUNED, FILES_SCANNED, PATH_LABEL, SeriesTable};
 pub use reader::{Batches, Series, TimeRange};
 pub(crate) use reduce::{Aggregate, ReduceColumn, Reducer};
 pub(crate) use schema::{decode_schema, empty_field, encode_schema, is_empty_field, unite};

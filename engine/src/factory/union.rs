@@ -15,7 +15,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Union, cas
 
 use super::recipe::{Input, Relation};
 use crate::error::{Error, Result};
-use crate::series::{is_empty_field, unite};
+use crate::series::{SeriesTable, is_empty_field, unite};
 
 /// Unites the matches of a pattern; `labels` names columns that are filled with each match's captures.
 ///
@@ -37,6 +37,11 @@ pub(super) fn united(inputs: &[Input], labels: &[String]) -> Result<Relation> {
         } else {
             unite(&schema, &next).map_err(|e| unlike(inputs, index, e))?
         };
+    }
+    let tables =
+        inputs.iter().map(|input| (input.relation.provider.as_ref(), input.found.captures.as_slice()));
+    if let Some(table) = SeriesTable::united(tables, labels, Arc::new(schema.clone())) {
+        return Ok(Relation { provider: Arc::new(table), time_column: shared_time(inputs) });
     }
     let mut plans = Vec::with_capacity(inputs.len());
     for input in inputs {

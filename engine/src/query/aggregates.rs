@@ -131,7 +131,8 @@ impl AggregateUDFImpl for Settled {
     }
 
     fn order_sensitivity(&self) -> AggregateOrderSensitivity {
-        self.built_in.order_sensitivity()
+        // DataFusion asks for order wherever it does not know better, of a mean for example.
+        AggregateOrderSensitivity::Insensitive
     }
 
     fn reverse_expr(&self) -> ReversedUDAF {

@@ -6,9 +6,12 @@ use datafusion::execution::cache::cache_manager::CacheManagerConfig;
 use datafusion::execution::context::{SessionConfig, SessionContext};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use object_store::memory::InMemory;
 use url::Url;
 
+use super::streams::FewerStreams;
 use super::{aggregates, truncation};
 use crate::error::Result;
 
@@ -48,7 +51,14 @@ pub(super) fn session(options: QueryOptions, caches: CacheManagerConfig) -> Resu
         .with_memory_pool(Arc::new(FairSpillPool::new(options.memory_bytes)))
         .with_cache_manager(caches)
         .build_arc()?;
-    let context = SessionContext::new_with_config_rt(config, runtime);
+    let mut rules = PhysicalOptimizer::new().rules;
+    rules.insert(0, Arc::new(FewerStreams));
+    let state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .with_default_features()
+        .with_physical_optimizer_rules(rules);
+    let context = SessionContext::new_with_state(state.build());
     aggregates::register(&context);
     truncation::register(&context);
     // Scans of stored content name a store, though content is read past it.

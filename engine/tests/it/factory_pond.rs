@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use engine::{ImportOptions, Pond, PondOptions, QueryOptions};
+use engine::{Analysis, Explain, ExplainOptions, ImportOptions, Pond, PondOptions, QueryOptions};
 use tempfile::TempDir;
 
 use crate::query::generated;
@@ -69,6 +69,14 @@ impl FactoryPond {
             }
         }
         lines.join("\n")
+    }
+
+    /// Analyses a query.
+    pub(crate) fn analysis(&self, path: &str, sql: &str) -> Analysis {
+        let query = QueryOptions { target_partitions: 2, ..QueryOptions::default() };
+        let options = ExplainOptions { query, ..ExplainOptions::default() };
+        let mut explained = self.pond.explain(Explain::Sql { path, sql }, options).unwrap();
+        explained.plans.remove(0).analysis
     }
 
     /// Returns all rows as [`FactoryPond::text`] does, in order of time and then of the other columns.

@@ -127,6 +127,71 @@ b,2,1.5
 }
 
 #[test]
+fn stored_series_are_united_by_one_scan() {
+    let pond = two();
+    pond.mknod(
+        "sql-derived-series",
+        "/all.series",
+        "patterns: {all: /d/*.series}\ncaptures: {all: [device]}",
+    );
+    let analysis = pond.analysis("/all.series", "SELECT device, sum(v) AS v FROM source GROUP BY device");
+    let scans: Vec<&engine::Scan> = analysis.operators.iter().filter_map(|one| one.scan.as_ref()).collect();
+    let [scan] = scans[..] else { panic!("one scan is expected: {scans:?}") };
+    assert_eq!(scan.path.as_deref(), Some("/d/a.series and 1 more"));
+    assert_eq!((scan.files, scan.files_pruned), (2, 0));
+}
+
+#[test]
+fn a_filter_on_captures_leaves_out_what_it_can() {
+    let pond = two();
+    pond.csv("/e/c.series", "time,v\n2024-01-01,7\n");
+    let config = "patterns: {all: '/*/*.series'}\ncaptures: {all: [folder, device]}";
+    pond.mknod("sql-derived-series", "/all.series", config);
+    let check = |filter: &str, files_pruned: u64, rows: &str| {
+        let sql = format!("SELECT folder, device, v FROM source WHERE {filter} ORDER BY 1, 2, 3");
+        let analysis = pond.analysis("/all.series", &sql);
+        let pruned: u64 =
+            analysis.operators.iter().filter_map(|one| Some(one.scan.as_ref()?.files_pruned)).sum();
+        assert_eq!(pruned, files_pruned, "{filter}");
+        assert_eq!(pond.text("/all.series", &sql), format!("folder,device,v{rows}"), "{filter}");
+    };
+    check("device = 'c'", 2, "\ne,c,7.0");
+    check("folder = 'd' AND v > 1.6", 1, "\nd,a,2.0");
+    check("device || folder = 'bd' AND time < '2024-01-02'", 2, "\nd,b,1.5");
+    check("device IN ('a', 'c') AND time >= '2024-01-02'", 2, "\nd,a,2.0");
+    check("device = 'a' OR v = 7", 0, "\nd,a,1.0\nd,a,2.0\ne,c,7.0");
+    check("device = folder", 3, "");
+}
+
+#[test]
+fn many_series_come_in_order_where_it_counts() {
+    let pond = FactoryPond::new();
+    // More streams than are merged: each has its own hours, and all overlap.
+    for series in 0..70 {
+        let rows: String =
+            (0..4).map(|hour| format!("2024-01-01T0{hour}:{:02}:00,{series}\n", series % 60)).collect();
+        pond.csv(&format!("/m/{series:02}.series"), &format!("time,v\n{rows}"));
+    }
+    pond.mknod("sql-derived-series", "/all.series", "patterns: {all: /m/*.series}");
+    let value = |sql: &str| pond.text("/all.series", sql).lines().nth(1).unwrap().to_owned();
+    assert_eq!(value("SELECT count(*) AS n, sum(v) AS v FROM source"), "280,9660");
+    assert_eq!(value("SELECT first_value(v ORDER BY time, v) AS v FROM source"), "0");
+    assert_eq!(value("SELECT last_value(v ORDER BY time, v) AS v FROM source"), "59");
+    let times = pond.text("/all.series", "SELECT time FROM source ORDER BY time");
+    assert_eq!(times.lines().count(), 281);
+    assert!(times.lines().skip(1).is_sorted());
+    let lagging = "SELECT count(*) AS n FROM (SELECT time, lag(time) OVER (ORDER BY time) AS before FROM source) \
+                   WHERE before > time";
+    assert_eq!(value(lagging), "0");
+    let analysis = pond.analysis("/all.series", "SELECT count(v) AS n FROM source");
+    let groups: Vec<u64> =
+        analysis.operators.iter().filter_map(|one| Some(one.scan.as_ref()?.groups)).collect();
+    assert!(groups.iter().all(|groups| *groups < 64), "{groups:?}");
+    let sorted = pond.analysis("/all.series", "SELECT time, v FROM source ORDER BY time");
+    assert!(sorted.operators.iter().any(|one| one.name == "SortExec"));
+}
+
+#[test]
 fn a_pattern_that_matches_nothing_is_an_error_and_not_an_empty_table() {
     let pond = two();
     pond.mknod("sql-derived-series", "/later.series", "patterns: {x: /later/*.series}");

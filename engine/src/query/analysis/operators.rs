@@ -63,11 +63,11 @@ pub struct Estimate {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scan {
-    /// The path in the pond, if the scan is of one.
+    /// The path in the pond, if the scan is of one; of several, the first, and how many more.
     pub path: Option<String>,
     /// Files that there are.
     pub files: u64,
-    /// Files left out while planning, by their time bounds.
+    /// Files left out while planning, by their time bounds and captures.
     pub files_pruned: u64,
     /// File groups of the scan: each is read in order.
     pub groups: u64,
