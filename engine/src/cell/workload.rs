@@ -70,8 +70,7 @@ pub(super) fn explain(cell: &Cell, ponds_dir: &Path, work_dir: &Path) -> Result<
     let task = Task { cell, spec: &data.spec, data: &data.path, work_dir, knobs: knobs(cell)? };
     let options = PondOptions { knobs: task.knobs.clone(), accesses: true, ..PondOptions::default() };
     let pond = Pond::open(&data.path, options)?;
-    let query = QueryOptions { target_partitions: 1, ..QueryOptions::default() };
-    let options = ExplainOptions { query, ..ExplainOptions::default() };
+    let options = ExplainOptions { query: task.query_options(), ..ExplainOptions::default() };
     match cell.workload {
         Workload::Query => {
             let (path, sql) = task.asked(&pond)?;
@@ -206,8 +205,7 @@ impl Task<'_> {
             Error::NoMatch { pattern: self.parameter("pattern").unwrap_or_default().to_owned(), near: None }
         })?;
         let sql = stored_sql(self.parameter("query")?, &pond.series(&first.path)?)?;
-        let options = QueryOptions { target_partitions: 1, ..QueryOptions::default() };
-        let answer = pond.query_export(&self.work_dir.join("out"), &sql, options)?;
+        let answer = pond.query_export(&self.work_dir.join("out"), &sql, self.query_options())?;
         let mut canon = Canon::new(true);
         canon.table(&answer.schema(), answer)?;
         Ok(Outcome::Table(Box::new(canon)))
@@ -239,10 +237,14 @@ impl Task<'_> {
         Ok(listed.path.clone())
     }
 
+    /// Returns how a query may use the machine: as many partitions as there are workers.
+    fn query_options(&self) -> QueryOptions {
+        QueryOptions { target_partitions: self.knobs.jobs(), ..QueryOptions::default() }
+    }
+
     fn query(&self, pond: &Pond) -> Result<Outcome> {
         let (path, sql) = self.asked(pond)?;
-        let options = QueryOptions { target_partitions: 1, ..QueryOptions::default() };
-        let answer = pond.query(&path, &sql, options)?;
+        let answer = pond.query(&path, &sql, self.query_options())?;
         let mut canon = Canon::new(true);
         canon.table(&answer.schema(), answer)?;
         Ok(Outcome::Table(Box::new(canon)))

@@ -50,7 +50,9 @@ impl Task {
                 (Workload::Export, [&nodes[..], &export].concat())
             }
             Self::Query => {
-                (Workload::Query, vec![("nodes", "all"), ("path", "/all.series"), ("query", "combined")])
+                let query =
+                    [("nodes", "all"), ("path", "/all.series"), ("query", "combined"), ("jobs", &jobs)];
+                (Workload::Query, query.to_vec())
             }
         };
         cell(self.name(), workload, size, &parameters)
