@@ -25,6 +25,7 @@ pub use disk::{DiskCache, DiskStats};
 pub use stats::CacheStats;
 pub(crate) use stats::Counters;
 
+use crate::plants;
 use flight::Flight;
 
 /// Which value leaves a full cache first.
@@ -138,6 +139,9 @@ where
         if !self.options.enabled {
             return self.compute(compute);
         }
+        if !plants::remembers() {
+            self.remove(&key);
+        }
         let started = (self.clock)();
         loop {
             let shared = match self.look_up(&key) {
@@ -160,7 +164,11 @@ where
     /// Returns the value of a key if it is there.
     pub fn get(&self, key: &K) -> Option<V> {
         let started = (self.clock)();
-        let found = if self.options.enabled { self.lock().get(key, self, started) } else { None };
+        let found = if self.options.enabled && plants::remembers() {
+            self.lock().get(key, self, started)
+        } else {
+            None
+        };
         match &found {
             Some(_) => self.counters.hit((self.clock)() - started),
             None => self.counters.miss(),

@@ -13,9 +13,12 @@ mod reading;
 mod workload;
 
 use std::io::{BufRead, Write};
+use std::path::Path;
 
+use scenarios::Sample;
 use scenarios::wire::{Event, PROTOCOL, Request};
 
+use crate::error::Error;
 use crate::log::POND_FORMAT;
 use crate::pond::Explained;
 
@@ -34,7 +37,8 @@ pub fn serve(input: impl BufRead, mut output: impl Write) -> std::io::Result<()>
             profile: profile.to_owned(),
         },
     )?;
-    for line in input.lines() {
+    let mut lines = input.lines();
+    while let Some(line) = lines.next() {
         let request = Request::from_line(&line?).map_err(std::io::Error::other)?;
         let answered = match request {
             Request::Prepare { cell, ponds_dir } => {
@@ -43,15 +47,24 @@ pub fn serve(input: impl BufRead, mut output: impl Write) -> std::io::Result<()>
                 };
                 prepare::prepare(&cell, &ponds_dir, &mut progress).map(|prepared| vec![prepared])
             }
-            Request::Run { cell, ponds_dir, work_dir, warm } => {
-                workload::run(&cell, &ponds_dir, &work_dir, warm).map(|samples| {
-                    let count = samples.len() as u32;
-                    let mut events: Vec<Event> =
-                        samples.into_iter().map(|sample| Event::Sample { sample }).collect();
-                    events.push(Event::Done { samples: count });
+            Request::Run { cell, ponds_dir, work_dir, in_turn, warm } => {
+                let mut events = Vec::new();
+                let mut took = |sample: Sample| {
+                    let is_last = sample.iteration == warm;
+                    events.push(Event::Sample { sample });
+                    if !in_turn {
+                        // Whoever listens would wake up beside what is measured next.
+                        return Ok(());
+                    }
+                    events.drain(..).try_for_each(|event| send(&mut output, &event))?;
+                    if is_last { Ok(()) } else { next(lines.next()) }
+                };
+                workload::run(&cell, &ponds_dir, &work_dir, warm, &mut took).map(|()| {
+                    events.push(Event::Done { samples: warm + 1 });
                     events
                 })
             }
+            Request::Next => Err(harness(std::io::Error::other("nothing waits for a next execution"))),
             Request::Explain { cell, ponds_dir, work_dir } => workload::explain(&cell, &ponds_dir, &work_dir)
                 .map(|explained| vec![explained_event(&explained)]),
         };
@@ -61,6 +74,20 @@ pub fn serve(input: impl BufRead, mut output: impl Write) -> std::io::Result<()>
         }
     }
     Ok(())
+}
+
+/// Takes the line that lets a run in turn go on.
+fn next(line: Option<std::io::Result<String>>) -> std::io::Result<()> {
+    let line = line.ok_or(std::io::ErrorKind::UnexpectedEof)??;
+    match Request::from_line(&line).map_err(std::io::Error::other)? {
+        Request::Next => Ok(()),
+        _ => Err(std::io::Error::other("another request came before a run in turn was done")),
+    }
+}
+
+/// Makes an error of what went wrong between engine and harness.
+fn harness(error: std::io::Error) -> Error {
+    Error::io("talk to", Path::new("the harness"))(error)
 }
 
 /// Longest line that the harness takes, in bytes.

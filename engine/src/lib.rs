@@ -4,7 +4,7 @@
 //! Layers, each importing only those before it:
 //!
 //! ```text
-//! chunks, error, metrics, knobs, cache ◄ store ◄ tree ◄ log ◄ series ◄ query ◄ factory ◄ import, export ◄ pond ◄
+//! chunks, error, metrics, plants, knobs, cache ◄ store ◄ tree ◄ log ◄ series ◄ query ◄ factory ◄ import, export ◄ pond ◄
 //! cell ◄ bin/pond
 //! ```
 //!
@@ -22,6 +22,7 @@ mod import;
 mod knobs;
 mod log;
 mod metrics;
+mod plants;
 mod pond;
 mod query;
 mod series;

@@ -169,9 +169,14 @@ pub const CACHE_METRICS: [Metric; 7] = [
 ];
 
 impl Metric {
+    /// Tells whether more of a counter means less work: look-ups that a cache answers, files that need not be written.
+    pub fn is_saving(name: &str) -> bool {
+        name == "partitions_reused" || (name.starts_with("cache.") && name.ends_with(".hits"))
+    }
+
     /// Returns the kind of a metric by its name, or nothing if no such metric exists.
     ///
-    /// `stage.<stage>.ns` is a time and `stage.<stage>.count` is exact; `cache.<cache>.<what>` is as
+    /// `stage.<stage>.ns` is a time, `stage.<stage>.count` exact and `stage.<stage>.allocs` bounded; `cache.<cache>.<what>` is as
     /// [`CACHE_METRICS`] has it.
     pub fn kind_of(name: &str) -> Option<Kind> {
         if let Some(rest) = name.strip_prefix("stage.") {
@@ -180,6 +185,7 @@ impl Metric {
             return match what {
                 "ns" => Some(Kind::Time),
                 "count" => Some(Kind::Exact),
+                "allocs" => Some(Kind::Bounded),
                 _ => None,
             };
         }
@@ -191,10 +197,13 @@ impl Metric {
         METRICS.iter().find(|m| m.name == name).map(|m| m.kind)
     }
 
-    /// Returns the unit of a metric by its name; stage counts have the unit `calls`.
+    /// Returns the unit of a metric by its name; counts of stages have the unit `calls`.
     pub fn unit_of(name: &str) -> &'static str {
         if name.ends_with(".ns") {
             return "ns";
+        }
+        if name.ends_with(".allocs") {
+            return "allocations";
         }
         if let Some((_, what)) = name.strip_prefix("cache.").and_then(|rest| rest.rsplit_once('.')) {
             return CACHE_METRICS.iter().find(|metric| metric.name == what).map_or("calls", |m| m.unit);
@@ -206,6 +215,18 @@ impl Metric {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn savings_are_counters_that_exist() {
+        let check = |name, expect| {
+            assert_eq!(Metric::kind_of(name), Some(Kind::Exact), "{name}");
+            assert_eq!(Metric::is_saving(name), expect, "{name}");
+        };
+        check("partitions_reused", true);
+        check("cache.plan.hits", true);
+        check("cache.plan.misses", false);
+        check("partitions_written", false);
+    }
 
     #[test]
     fn kind_follows_from_the_name() {

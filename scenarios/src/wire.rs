@@ -13,7 +13,7 @@ use crate::cell::Cell;
 use crate::sample::Sample;
 
 /// The protocol's version; both sides refuse another one.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// What the harness asks of the engine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,9 +34,14 @@ pub enum Request {
         ponds_dir: PathBuf,
         /// An empty folder for the cell's output.
         work_dir: PathBuf,
+        /// Whether each execution after the first waits for [`Request::Next`], and each sample is sent at once, so
+        /// that two engines can execute in turn.
+        in_turn: bool,
         /// Executions after the first one.
         warm: u32,
     },
+    /// Go on with the next execution of a [`Request::Run`] in turn.
+    Next,
     /// Do once what the cell does, and explain it. Not measured.
     Explain {
         /// The cell.

@@ -1,7 +1,7 @@
 //! An engine that measures nothing, for tests of the harness: it scripts good and bad behaviour.
 //!
 //! `FAKE_ENGINE` holds a behaviour for each scenario, `;` apart: `open=crash;query=hang`. Others are good.
-//! One side of a claim is named by a slash: `plan-hits/tuned=crash`.
+//! One side of a claim is named by a slash: `plan-hits/tuned=crash`; one of two binaries by its file: `open@old=crash`.
 //! With `FAKE_STATE`, a folder, behaviours can differ between processes.
 
 use std::collections::BTreeMap;
@@ -13,21 +13,32 @@ use scenarios::{Answer, CACHES, Cell, LEDGER, Phase, STAGES, Sample, Settings};
 
 fn main() {
     let behaviours = behaviours();
-    let everywhere = behaviours.get("*").map_or("good", String::as_str);
+    let everywhere = of_binary(&behaviours, "*").map_or("good", String::as_str);
     match everywhere {
         "no-hello" => return,
         "wrong-protocol" => hello(PROTOCOL + 1),
         "late-hello" => say(&Event::Done { samples: 0 }),
         _ => hello(PROTOCOL),
     }
-    for line in std::io::stdin().lock().lines() {
+    let mut lines = std::io::stdin().lock().lines();
+    while let Some(line) = lines.next() {
         let line = line.expect("the harness writes text");
         match Request::from_line(&line).expect("the harness writes requests") {
             Request::Prepare { cell, ponds_dir } => prepare(&cell, &ponds_dir, &behaviours),
-            Request::Run { cell, work_dir, warm, .. } => {
+            Request::Next => panic!("the harness lets only runs in turn go on"),
+            Request::Run { cell, work_dir, in_turn, warm, .. } => {
                 export(&cell, &work_dir);
                 assert!(work_dir.is_dir(), "the harness makes the work folder");
-                run(&cell, &work_dir, warm, behaviour(&behaviours, &cell));
+                let mut next = || {
+                    let line = lines.next().expect("a run in turn goes on").expect("the harness writes text");
+                    assert_eq!(
+                        Request::from_line(&line).expect("the harness writes requests"),
+                        Request::Next
+                    );
+                };
+                let mut nothing = || ();
+                let next: &mut dyn FnMut() = if in_turn { &mut next } else { &mut nothing };
+                run(&cell, &work_dir, warm, behaviour(&behaviours, &cell), next);
             }
             Request::Explain { cell, .. } => {
                 let analysis = serde_json::json!({ "format": 1, "cell": cell.id() });
@@ -49,7 +60,13 @@ fn behaviours() -> BTreeMap<String, String> {
 fn behaviour<'a>(behaviours: &'a BTreeMap<String, String>, cell: &Cell) -> &'a str {
     let side = cell.point.iter().find(|(name, _)| name == "side").map_or("", |(_, side)| side);
     let own = behaviours.get(&format!("{}/{side}", cell.scenario));
-    own.or_else(|| behaviours.get(&cell.scenario)).map_or("good", String::as_str)
+    own.or_else(|| of_binary(behaviours, &cell.scenario)).map_or("good", String::as_str)
+}
+
+fn of_binary<'a>(behaviours: &'a BTreeMap<String, String>, name: &str) -> Option<&'a String> {
+    let binary = std::env::current_exe().expect("a process has a binary");
+    let binary = binary.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    behaviours.get(&format!("{name}@{binary}")).or_else(|| behaviours.get(name))
 }
 
 fn prepare(cell: &Cell, ponds_dir: &Path, behaviours: &BTreeMap<String, String>) {
@@ -62,7 +79,7 @@ fn prepare(cell: &Cell, ponds_dir: &Path, behaviours: &BTreeMap<String, String>)
     say(&Event::Prepared { built: false, files, rows: files * 1440 });
 }
 
-fn run(cell: &Cell, work_dir: &Path, warm: u32, behaviour: &str) {
+fn run(cell: &Cell, work_dir: &Path, warm: u32, behaviour: &str, next: &mut dyn FnMut()) {
     match behaviour {
         "crash" => {
             eprintln!("thread 'main' panicked at fake_engine: planned");
@@ -86,6 +103,9 @@ fn run(cell: &Cell, work_dir: &Path, warm: u32, behaviour: &str) {
     say(&Event::Progress { what: "running".to_owned(), done: 0, total: 1 });
     let samples = if behaviour == "short" { warm } else { warm + 1 };
     for iteration in 0..samples {
+        if iteration > 0 {
+            next();
+        }
         say(&Event::Sample { sample: sample(cell, work_dir, iteration, behaviour) });
     }
     let said = if behaviour == "wrong-count" { samples + 1 } else { samples };
@@ -127,6 +147,12 @@ fn sample(cell: &Cell, work_dir: &Path, iteration: u32, behaviour: &str) -> Samp
         "unstable" => set("rows_read", u64::from(std::process::id())),
         "unknown-metric" => set("rows_raed", 1),
         "slower" => set("wall_ns", wall_ns * (2 + files % 3)),
+        percent if percent.starts_with("percent-") => {
+            let percent: u64 = percent["percent-".len()..].parse().expect("the script gives a number");
+            // A tenth of a second, so that few executions are long enough, and a little noise of the process.
+            let noise = u64::from(std::process::id()) * 7919 % 1_000;
+            set("wall_ns", 1_000 * (100_000 + noise) * (100 + percent) / 100)
+        }
         "more-allocations" => set("alloc_count", 2 * (10_000 + files)),
         _ => None,
     };

@@ -52,6 +52,12 @@ pub(crate) enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Say how a cell is answered: plans, what was found about them, accesses; or where two engines differ in that
+    Explain(ExplainOptions),
+    /// Find the commit that made a cell slower, or its counters worse
+    Bisect(BisectOptions),
+    /// Compare what is the same and plant faults, to see how far the gate can be trusted
+    Selftest(SelftestOptions),
     /// Say what this machine and its tools are fit for
     Doctor,
     /// Run every check that CI runs, in the same order
@@ -59,7 +65,7 @@ pub(crate) enum Command {
 }
 
 /// How much to measure, and what to compare.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Tier {
     /// Counters only: two processes a cell, few warm executions; times are not compared.
@@ -67,6 +73,7 @@ pub(crate) enum Tier {
     /// Times only: three processes a cell or more; counters are not compared.
     Time,
     /// Both.
+    #[default]
     All,
 }
 
@@ -132,14 +139,27 @@ impl PeersSize {
 }
 
 /// Options of `bench` of suites.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct BenchOptions {
     /// Suites by name, and filters: a part of a cell's id, `*` for anything. Default: the suite `smoke`
     #[arg(value_name = "SUITE|FILTER")]
     pub(crate) words: Vec<String>,
-    /// Compare with this saved baseline or file, and require it; default: the suite's own, if there is one
-    #[arg(long, value_name = "BASELINE")]
+    /// Compare with a saved baseline or its file; or with a revision or a `pond` binary, which is measured beside the
+    /// working tree. Default: the suite's own baseline, if there is one
+    #[arg(long, value_name = "BASELINE|REVISION|BINARY")]
     pub(crate) against: Option<String>,
+    /// Beside a revision: pairs of processes for each cell, at most
+    #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) pairs: u32,
+    /// Beside a revision: slowdowns up to this many percent are no regression
+    #[arg(long, value_name = "PERCENT", default_value = "1", value_parser = parse_percent)]
+    pub(crate) margin: u32,
+    /// Beside a revision: measure even if both engines are the same
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Beside a revision: do not build both sides with another layout to see a regression again
+    #[arg(long)]
+    pub(crate) no_confirm: bool,
     /// What to measure and compare
     #[arg(long, value_enum, default_value = "all")]
     pub(crate) tier: Tier,
@@ -232,12 +252,64 @@ pub(crate) struct ClaimsOptions {
     pub(crate) check: bool,
 }
 
+/// Options of `explain`.
+#[derive(Debug, Args)]
+pub(crate) struct ExplainOptions {
+    /// The cell: its name, or a part that no other cell of its suite has
+    #[arg(value_name = "CELL")]
+    pub(crate) cell: String,
+    /// Say only where this revision or `pond` binary differs
+    #[arg(long, value_name = "REVISION|BINARY")]
+    pub(crate) against: Option<String>,
+    /// Use this `pond` binary instead of building one
+    #[arg(long, value_name = "PATH", env = "PONDMARK_ENGINE")]
+    pub(crate) engine: Option<PathBuf>,
+}
+
+/// Options of `bisect`.
+#[derive(Debug, Args)]
+pub(crate) struct BisectOptions {
+    /// The cell: its name, or a part that no other cell of its suite has
+    #[arg(value_name = "CELL")]
+    pub(crate) cell: String,
+    /// A commit at which the cell was good
+    #[arg(long, value_name = "REVISION")]
+    pub(crate) good: String,
+    /// A later commit at which it is bad
+    #[arg(long, value_name = "REVISION", default_value = "HEAD")]
+    pub(crate) bad: String,
+    /// Compare counters only
+    #[arg(long)]
+    pub(crate) exact: bool,
+    /// Pairs of processes for each commit, at most
+    #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) pairs: u32,
+    /// Slowdowns up to this many percent are good
+    #[arg(long, value_name = "PERCENT", default_value = "1", value_parser = parse_percent)]
+    pub(crate) margin: u32,
+}
+
+/// Options of `selftest`.
+#[derive(Debug, Args)]
+pub(crate) struct SelftestOptions {
+    /// A few minutes instead of an hour; docs/METHODOLOGY.md stays as it is
+    #[arg(long)]
+    pub(crate) quick: bool,
+}
+
 /// Options of `ci`.
 #[derive(Debug, Args)]
 pub(crate) struct CiOptions {
     /// Steps to run. Default: all
     #[arg(value_name = "STEP")]
     pub(crate) steps: Vec<String>,
+}
+
+/// Reads percent, such as `1.5`, as millionths.
+fn parse_percent(text: &str) -> Result<u32, String> {
+    let wrong = || format!("'{text}' is no percentage from 0 to 50; write it as 1.5");
+    let percent: f64 = text.trim_end_matches('%').parse().map_err(|_| wrong())?;
+    if (0.0..=50.0).contains(&percent) { Ok((percent * 1e4).round() as u32) } else { Err(wrong()) }
 }
 
 /// Reads a time such as `90s`, `5m` or `1h30m`.
@@ -291,6 +363,18 @@ mod tests {
             panic!("'peers' is reserved")
         };
         assert_eq!((peers.sizes, peers.rounds), (vec![PeersSize::Small], 3));
+    }
+
+    #[test]
+    fn percentages_become_millionths() {
+        let check = |text, expect: Option<u32>| assert_eq!(parse_percent(text).ok(), expect, "{text}");
+        check("1", Some(10_000));
+        check("0.25%", Some(2_500));
+        check("0", Some(0));
+        check("-1", None);
+        check("51", None);
+        check("NaN", None);
+        check("a lot", None);
     }
 
     #[test]

@@ -2,13 +2,17 @@
 
 pub(crate) mod baseline;
 pub(crate) mod bench;
+mod beside;
+pub(crate) mod bisect;
 pub(crate) mod ci;
 pub(crate) mod claims;
 pub(crate) mod compare;
 pub(crate) mod datagen;
 pub(crate) mod doctor;
+pub(crate) mod explain;
 pub(crate) mod peers;
 pub(crate) mod report;
+pub(crate) mod selftest;
 
 use std::io::Write;
 

@@ -24,13 +24,21 @@ pub(crate) fn engine(paths: &Paths, given: Option<&Path>) -> anyhow::Result<Path
 
 /// Builds a binary in release and returns its path; cargo's progress goes to standard error.
 pub(crate) fn build(paths: &Paths, package: &str, binary: &str) -> anyhow::Result<PathBuf> {
-    run(cargo::command().current_dir(&paths.root), package, binary)
+    run(cargo::command().current_dir(&paths.root), package, binary, &[])
 }
 
-fn run(command: &mut Command, package: &str, binary: &str) -> anyhow::Result<PathBuf> {
+/// Builds the engine of another checkout, with the dependencies in its lock file and those of `target` that are built
+/// already.
+pub(crate) fn build_at(root: &Path, target: &Path, arguments: &[&str]) -> anyhow::Result<PathBuf> {
+    let arguments = [&["--locked"], arguments].concat();
+    run(cargo::command().current_dir(root).env("CARGO_TARGET_DIR", target), "engine", "pond", &arguments)
+}
+
+fn run(command: &mut Command, package: &str, binary: &str, arguments: &[&str]) -> anyhow::Result<PathBuf> {
     let mut child = command
         .args(["build", "--release", "--package", package, "--bin", binary])
         .arg("--message-format=json-render-diagnostics")
+        .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()

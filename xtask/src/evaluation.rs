@@ -1,13 +1,20 @@
 //! Puts a run beside its baseline: everything that a report of the run needs.
 
+use std::collections::BTreeSet;
+
+use scenarios::Phase;
+
 use crate::baseline::Baseline;
+use crate::cli::Tier;
 use crate::exit::Exit;
 use crate::paths::Paths;
 use crate::plan::LEAST_PROCESSES;
 use crate::record::Record;
 use crate::resolve::{self, ResolvedSide};
 use crate::summary::{CellSummary, Summary};
-use crate::verdict::{Comparison, Finding, Verdict, compare, seen_text};
+use crate::timing::Timing;
+use crate::verdict::{Comparison, Finding, Scope, Times, Verdict, compare, seen_text};
+use crate::why::{Grown, Growth};
 
 /// A run and what it says.
 #[derive(Clone, Debug)]
@@ -16,6 +23,8 @@ pub(crate) struct Evaluation {
     pub(crate) summary: Summary,
     /// What it was compared with.
     pub(crate) base: Option<ResolvedSide>,
+    /// What pairs of processes say, if there are some.
+    pub(crate) timing: Option<Timing>,
     /// What the comparison says.
     pub(crate) comparison: Comparison,
     /// The arguments that repeat a cell's comparison, after the cell's name.
@@ -26,9 +35,19 @@ impl Evaluation {
     /// Evaluates a run against the baseline it was asked to be compared with, or its suite's own.
     pub(crate) fn of(paths: &Paths, record: &Record) -> anyhow::Result<Self> {
         let header = &record.header;
-        let base = match &header.against {
-            Some(word) => Some(resolve::baseline(paths, word)?),
-            None => suite_baseline(paths, &header.suite)?,
+        let base = match (&header.base, &header.against) {
+            (Some(base), _) => Some(resolve::of_base(record, base)),
+            (None, Some(word)) => Some(resolve::baseline(paths, word)?),
+            (None, None) => suite_baseline(paths, &header.suite)?,
+        };
+        let timing = if header.tier == Tier::Exact { None } else { Timing::of(record)? };
+        let scope = match &header.base {
+            Some(_) => {
+                let scope = Scope::of(header.tier);
+                let times = if header.tier == Tier::Exact { scope.times } else { Times::InPairs };
+                Scope { bounded: true, times, ..scope }
+            }
+            None => Scope::of(header.tier),
         };
         let again = match &header.against {
             Some(word) => format!(" --against {}", quoted(word)),
@@ -37,16 +56,21 @@ impl Evaluation {
         let suite_cells = header.suite_cells.iter().cloned().collect();
         let summary = Summary::of(record);
         let mut comparison = match &base {
-            Some(base) => compare(&base.measured, &summary.measured(), &suite_cells, header.tier),
+            Some(base) => compare(&base.measured, &summary.measured(), &suite_cells, scope),
             None => not_compared(paths, &summary),
         };
         for cell in &summary.cells {
             judge_processes(cell, &mut comparison);
         }
+        if let Some(timing) = &timing {
+            timing.add_to(&mut comparison);
+        }
+        judge_base(record, &mut comparison);
+        explain(record, &mut comparison);
         // Readers know the order of the suite; cells that are not in it come last.
         let place = |finding: &Finding| summary.cells.iter().position(|cell| cell.id == finding.cell);
         comparison.findings.sort_by_key(|finding| place(finding).unwrap_or(usize::MAX));
-        Ok(Self { summary, base, comparison, again })
+        Ok(Self { summary, base, timing, comparison, again })
     }
 
     /// Returns the exit code of the run; an unfinished one is inconclusive at best.
@@ -157,6 +181,53 @@ fn judge_processes(cell: &CellSummary, comparison: &mut Comparison) {
             cell.processes, cell.planned
         );
         comparison.add(finding);
+    }
+}
+
+/// Says of each cell that regressed beside its base where the time went.
+fn explain(record: &Record, comparison: &mut Comparison) {
+    for planned in &record.header.planned {
+        let id = planned.cell.id();
+        if comparison.cells.get(&id) != Some(&Verdict::Regressed) {
+            continue;
+        }
+        // Time where times were compared; allocations where they are too many, which counters say exactly enough.
+        let of_cell = |metric: &str| {
+            let mut findings = comparison.findings.iter().filter(|finding| finding.cell == id);
+            findings.any(|finding| {
+                finding.verdict == Verdict::Regressed && finding.metric.as_deref() == Some(metric)
+            })
+        };
+        let mut asked = Vec::new();
+        if record.header.tier != Tier::Exact {
+            asked.push(Grown::Time);
+        }
+        if of_cell("alloc_count") || of_cell("alloc_bytes") {
+            asked.push(Grown::Allocations);
+        }
+        let phases = [Phase::Cold, Phase::Warm];
+        let asked = asked.into_iter().flat_map(|what| phases.map(|phase| (what, phase)));
+        let mut why: Vec<String> =
+            asked.filter_map(|(what, phase)| Growth::of(record, &id, phase, what)?.text()).collect();
+        let of_cell = record.differences.iter().filter(|difference| difference.cell == id);
+        why.extend(of_cell.flat_map(|difference| &difference.said).cloned());
+        if !why.is_empty() {
+            comparison.why.insert(id, why.join("\n"));
+        }
+    }
+}
+
+/// A base that fails leaves nothing to compare with.
+fn judge_base(record: &Record, comparison: &mut Comparison) {
+    let mut told = BTreeSet::new();
+    for failure in record.failures.iter().filter(|failure| !failure.side.is_head()) {
+        // The canary is the base as well.
+        if !told.insert(&failure.cell) {
+            continue;
+        }
+        let text = format!("the base failed: {}", failure.message);
+        let (cell, verdict) = (failure.cell.clone(), Verdict::Incomparable);
+        comparison.add(Finding { cell, verdict, phase: None, metric: None, text, base: None, head: None });
     }
 }
 

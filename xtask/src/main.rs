@@ -15,8 +15,10 @@ mod command;
 mod engine_build;
 mod evaluation;
 mod exit;
+mod explained;
 mod fingerprint;
 mod measured;
+mod paired;
 mod paths;
 mod peers;
 mod plan;
@@ -26,12 +28,16 @@ mod random;
 mod record;
 mod report;
 mod resolve;
+mod revision;
 mod runner;
 mod selection;
+mod selftest;
 mod statistics;
 mod summary;
+mod timing;
 mod units;
 mod verdict;
+mod why;
 mod work_folder;
 
 use clap::Parser;
@@ -64,6 +70,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Report(options) => command::report::run(&paths, &options),
         Command::Claims(options) => command::claims::run(&paths, &options),
         Command::Datagen { arguments } => command::datagen::run(&paths, &arguments),
+        Command::Explain(options) => command::explain::run(&paths, &options),
+        Command::Bisect(options) => command::bisect::run(&paths, &options),
+        Command::Selftest(options) => command::selftest::run(&paths, &options),
         Command::Doctor => command::doctor::run(&paths),
         Command::Ci(options) => command::ci::run(&paths, &options),
     }

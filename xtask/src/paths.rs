@@ -86,6 +86,11 @@ impl Paths {
         self.target.join("pondmark/claims")
     }
 
+    /// The engines of revisions, each under a name for what it was built from.
+    pub(crate) fn engines(&self) -> PathBuf {
+        self.target.join("pondmark/engines")
+    }
+
     /// Shortens a path for people: relative to the current folder where that is shorter.
     pub(crate) fn shown(path: &Path) -> String {
         let here = std::env::current_dir().unwrap_or_default();

@@ -15,7 +15,7 @@ pub(crate) fn seed(text: &str) -> u64 {
 }
 
 /// Returns the numbers of one purpose; streams of one seed are independent of each other.
-fn stream(seed: u64, stream: u64) -> ChaCha8Rng {
+pub(crate) fn stream(seed: u64, stream: u64) -> ChaCha8Rng {
     let mut numbers = ChaCha8Rng::seed_from_u64(seed);
     numbers.set_stream(stream);
     numbers

@@ -21,16 +21,31 @@ use crate::process::FaultKind;
 pub(crate) use writer::RecordWriter;
 
 /// The version of `samples.jsonl`.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 
 /// Which revision a sample belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Side {
     /// The older one.
     Base,
     /// The one that is judged.
     Head,
+    /// The older one again, as the base of the canary.
+    CanaryBase,
+    /// The older one again, as the head of the canary: a difference is the machine's.
+    CanaryHead,
+    /// The older one, built anew with another layout.
+    ConfirmBase,
+    /// The one that is judged, built anew with another layout.
+    ConfirmHead,
+}
+
+impl Side {
+    /// Tells whether it is an engine of the head.
+    pub(crate) fn is_head(self) -> bool {
+        matches!(self, Self::Head | Self::ConfirmHead)
+    }
 }
 
 /// What a run is.
@@ -49,8 +64,11 @@ pub(crate) struct Header {
     pub(crate) filters: Vec<String>,
     /// The tier.
     pub(crate) tier: Tier,
-    /// The baseline asked for, if not the suite's own.
+    /// The baseline or revision asked for, if not the suite's own baseline.
     pub(crate) against: Option<String>,
+    /// The other side, if it is measured beside the head.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) base: Option<BaseHeader>,
     /// A digest of the engine's binary.
     pub(crate) engine_digest: String,
     /// What the numbers depend on.
@@ -59,6 +77,28 @@ pub(crate) struct Header {
     pub(crate) suite_cells: Vec<String>,
     /// The selected cells and how they are measured.
     pub(crate) planned: Vec<PlannedCell>,
+}
+
+/// The side that is measured beside the head, and how the two are compared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BaseHeader {
+    /// What people call it.
+    pub(crate) name: String,
+    /// A digest of its engine's binary.
+    pub(crate) engine_digest: String,
+    /// What its numbers depend on.
+    pub(crate) context: Context,
+    /// Pairs of processes for a cell, at most.
+    pub(crate) pairs: u32,
+    /// The seed of orders, coins and exchanged labels.
+    pub(crate) seed: u64,
+    /// Effects up to this many millionths of the base are no regression.
+    pub(crate) margin_ppm: u32,
+    /// Effects shown to be less than this many millionths are no change.
+    pub(crate) equivalence_ppm: u32,
+    /// The cell that both sides of the canary measure.
+    pub(crate) canary: Option<String>,
 }
 
 /// One measured execution.
@@ -125,6 +165,16 @@ pub(crate) struct FailureLine {
     pub(crate) stderr: String,
 }
 
+/// Where the sides of a cell differ in how they answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DifferenceLine {
+    /// The cell.
+    pub(crate) cell: String,
+    /// A paragraph for each thing.
+    pub(crate) said: Vec<String>,
+}
+
 /// The last line of a finished run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -149,6 +199,8 @@ pub(crate) enum Line {
     Process(ProcessLine),
     /// A cell failed.
     Failure(FailureLine),
+    /// Where the sides of a cell that regressed differ in how they answer.
+    Difference(DifferenceLine),
     /// The last line.
     End(EndLine),
 }
@@ -166,6 +218,8 @@ pub(crate) struct Record {
     pub(crate) processes: Vec<ProcessLine>,
     /// The failures.
     pub(crate) failures: Vec<FailureLine>,
+    /// Where sides differ.
+    pub(crate) differences: Vec<DifferenceLine>,
     /// Whether and how the run ended.
     pub(crate) end: Option<EndLine>,
 }
@@ -228,6 +282,7 @@ impl Record {
             samples: Vec::new(),
             processes: Vec::new(),
             failures: Vec::new(),
+            differences: Vec::new(),
             end: None,
         })
     }
@@ -253,6 +308,10 @@ impl Record {
                 self.require_planned(&failure.cell)?;
                 self.failures.push(failure);
             }
+            Line::Difference(difference) => {
+                self.require_planned(&difference.cell)?;
+                self.differences.push(difference);
+            }
             Line::End(end) => self.end = Some(end),
         }
         Ok(())
@@ -265,17 +324,17 @@ impl Record {
     }
 
     /// Returns the (cell, process) pairs that need not be run again.
-    pub(crate) fn finished(&self) -> BTreeSet<(String, u32)> {
-        self.processes.iter().map(|process| (process.cell.clone(), process.process)).collect()
+    pub(crate) fn finished(&self) -> BTreeSet<(String, Side, u32)> {
+        self.processes.iter().map(|line| (line.cell.clone(), line.side, line.process)).collect()
     }
 }
 
 impl SampleLine {
     /// Makes the line of a sample.
-    pub(crate) fn of(cell: &str, process: u32, sample: &Sample) -> Self {
+    pub(crate) fn of(cell: &str, side: Side, process: u32, sample: &Sample) -> Self {
         Self {
             cell: cell.to_owned(),
-            side: Side::Head,
+            side,
             process,
             phase: sample.phase,
             iteration: sample.iteration,

@@ -10,7 +10,7 @@ use crate::baseline::Baseline;
 use crate::exit::{Exit, Stop};
 use crate::measured::Measured;
 use crate::paths::Paths;
-use crate::record::{CutLine, Record, run_folders};
+use crate::record::{BaseHeader, CutLine, Record, Side, run_folders};
 use crate::summary::Summary;
 
 /// One side of a comparison, and where it comes from.
@@ -81,6 +81,18 @@ pub(crate) fn of_run(record: &Record) -> ResolvedSide {
     }
 }
 
+/// Takes the base that was measured beside the head of a run.
+pub(crate) fn of_base(record: &Record, base: &BaseHeader) -> ResolvedSide {
+    let summary = Summary::of_side(record, Side::Base, &base.context);
+    let failed = summary.cells.iter().filter(|cell| !cell.failures.is_empty());
+    ResolvedSide {
+        origin: format!("{}, measured beside it", base.name),
+        measured: summary.measured(),
+        suite_cells: record.header.suite_cells.iter().cloned().collect(),
+        failed: failed.map(|cell| cell.id.clone()).collect(),
+    }
+}
+
 fn of_baseline(path: &Path) -> anyhow::Result<ResolvedSide> {
     let baseline = Baseline::read(path)?;
     Ok(ResolvedSide {
@@ -102,6 +114,12 @@ fn run_folder(paths: &Paths, word: &str) -> anyhow::Result<Option<PathBuf>> {
     Ok(candidates.into_iter().find(|folder| folder.join("samples.jsonl").is_file()))
 }
 
+/// Tells whether a word names a baseline, rather than a revision, a binary or nothing.
+pub(crate) fn is_baseline(paths: &Paths, word: &str) -> anyhow::Result<bool> {
+    let is_json = |path: PathBuf| path.extension().is_some_and(|extension| extension == "json");
+    Ok(baseline_file(paths, word)?.is_some_and(is_json))
+}
+
 fn baseline_file(paths: &Paths, word: &str) -> anyhow::Result<Option<PathBuf>> {
     let path = PathBuf::from(word);
     if path.is_file() {
@@ -118,7 +136,8 @@ fn baseline_file(paths: &Paths, word: &str) -> anyhow::Result<Option<PathBuf>> {
     Ok(committed.or(saved))
 }
 
-fn unknown(paths: &Paths, word: &str) -> anyhow::Result<String> {
+/// Says that a word names nothing, and what may have been meant.
+pub(crate) fn unknown(paths: &Paths, word: &str) -> anyhow::Result<String> {
     let mut known: Vec<String> = Vec::new();
     for folder in [paths.baselines(), paths.saved()] {
         known.extend(baseline_names(&folder)?);
@@ -130,7 +149,7 @@ fn unknown(paths: &Paths, word: &str) -> anyhow::Result<String> {
         Some(close) => format!("did you mean '{close}'?"),
         None => "list baselines with: cargo xtask baseline list".to_owned(),
     };
-    Ok(format!("no run or baseline '{word}'; {hint}"))
+    Ok(format!("no run, baseline, revision or binary '{word}'; {hint}"))
 }
 
 /// Lists the baselines in a folder by name, in alphabetical order.

@@ -2,7 +2,9 @@
 //!
 //! A cell that fails is recorded and not repeated; the others go on.
 
+pub(crate) mod calibrate;
 pub(crate) mod cell;
+pub(crate) mod pairs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -21,6 +23,8 @@ const PREPARE_TIMEOUT_S: u64 = 900;
 /// Where the engine is and where it may write.
 #[derive(Clone, Debug)]
 pub(crate) struct Surroundings {
+    /// Whose measurements the processes make.
+    pub(crate) side: Side,
     /// The engine's binary.
     pub(crate) engine: PathBuf,
     /// The generated ponds.
@@ -42,7 +46,7 @@ pub(crate) enum Answers {
 #[derive(Debug, Default)]
 pub(crate) struct Done {
     /// The (cell, process) pairs that need not be run again.
-    pub(crate) processes: BTreeSet<(String, u32)>,
+    pub(crate) processes: BTreeSet<(String, Side, u32)>,
     /// The cells that have failed.
     pub(crate) failed: BTreeSet<String>,
 }
@@ -73,7 +77,7 @@ pub(crate) fn prepare(
                 Err(fault) => {
                     let stderr = process.take().map(EngineProcess::stderr_tail).unwrap_or_default();
                     progress.warn(&format!("{id}: {}", fault.message));
-                    record.append(&[failure(&id, None, fault, stderr)])?;
+                    record.append(&[failure(&id, surroundings.side, None, fault, stderr)])?;
                     done.failed.insert(id);
                 }
             }
@@ -130,7 +134,9 @@ pub(crate) fn measure(
     done: &mut Done,
 ) -> anyhow::Result<u32> {
     let mut todo = plan::steps(planned);
-    todo.retain(|step| !done.processes.contains(&(planned[step.cell].cell.id(), step.process)));
+    todo.retain(|step| {
+        !done.processes.contains(&(planned[step.cell].cell.id(), surroundings.side, step.process))
+    });
     let progress = Progress::start(todo.len());
     let began = Instant::now();
     let mut times: Vec<(Step, Duration)> = Vec::new();
@@ -173,34 +179,46 @@ pub(crate) fn measure_process(
     done: &mut Done,
     progress: &Progress,
 ) -> anyhow::Result<Duration> {
-    let id = planned.cell.id();
     let began = Instant::now();
     let outcome = cell::run(surroundings, planned, process, answers)?;
     let took = began.elapsed();
+    keep(surroundings.side, planned, process, (outcome, took), record, done, progress)?;
+    Ok(took)
+}
+
+/// Writes down what a process gave.
+fn keep(
+    side: Side,
+    planned: &PlannedCell,
+    process: u32,
+    (outcome, took): (cell::Outcome, Duration),
+    record: &mut RecordWriter,
+    done: &mut Done,
+    progress: &Progress,
+) -> anyhow::Result<()> {
+    let id = planned.cell.id();
     let mut lines: Vec<Line> = Vec::new();
     for sample in outcome.samples.iter().filter(|sample| sample.unknown_metrics().is_empty()) {
-        lines.push(Line::Sample(SampleLine::of(&id, process, sample)));
+        lines.push(Line::Sample(SampleLine::of(&id, side, process, sample)));
     }
     match outcome.failure {
         None => {
             let elapsed_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-            let (cell, side) = (id.clone(), Side::Head);
-            lines.push(Line::Process(ProcessLine { cell, side, process, elapsed_ms }));
-            done.processes.insert((id, process));
+            lines.push(Line::Process(ProcessLine { cell: id.clone(), side, process, elapsed_ms }));
+            done.processes.insert((id, side, process));
         }
         Some((fault, stderr)) => {
             progress.warn(&format!("{id}: {}", fault.message));
-            lines.push(failure(&id, Some(process), fault, stderr));
+            lines.push(failure(&id, side, Some(process), fault, stderr));
             done.failed.insert(id);
         }
     }
-    record.append(&lines)?;
-    Ok(took)
+    record.append(&lines)
 }
 
-fn failure(id: &str, process: Option<u32>, fault: Fault, stderr: String) -> Line {
+fn failure(id: &str, side: Side, process: Option<u32>, fault: Fault, stderr: String) -> Line {
     let Fault { kind, message } = fault;
-    Line::Failure(FailureLine { cell: id.to_owned(), side: Side::Head, process, kind, message, stderr })
+    Line::Failure(FailureLine { cell: id.to_owned(), side, process, kind, message, stderr })
 }
 
 pub(crate) fn out_of_turn(event: &Event) -> Fault {

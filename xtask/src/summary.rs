@@ -9,7 +9,7 @@ use scenarios::{Answer, Cell, Kind, Metric, Phase};
 
 use crate::fingerprint::Context;
 use crate::measured::{CellMeasured, Measured, PhaseMeasured, Seen, Values};
-use crate::record::{FailureLine, Record, SampleLine};
+use crate::record::{FailureLine, Record, SampleLine, Side};
 use crate::statistics::Spread;
 
 /// One phase of a cell.
@@ -64,25 +64,46 @@ pub(crate) struct Summary {
 impl Summary {
     /// Reduces a record.
     pub(crate) fn of(record: &Record) -> Self {
+        Self::of_side(record, Side::Head, &record.header.context)
+    }
+
+    /// Sums up what was measured of one side.
+    pub(crate) fn of_side(record: &Record, side: Side, context: &Context) -> Self {
         let header = &record.header;
         let cells = header.planned.iter().map(|planned| {
             let id = planned.cell.id();
-            let samples: Vec<&SampleLine> = record.samples.iter().filter(|line| line.cell == id).collect();
+            let samples: Vec<&SampleLine> = record
+                .samples
+                .iter()
+                .filter(|line| line.cell == id)
+                .filter(|line| line.side == side || (side == Side::Head && line.side.is_head()))
+                .collect();
             CellSummary {
                 cell: planned.cell.clone(),
-                processes: record.processes.iter().filter(|line| line.cell == id).count(),
+                processes: record
+                    .processes
+                    .iter()
+                    .filter(|line| line.cell == id)
+                    .filter(|line| line.side == side || (side == Side::Head && line.side.is_head()))
+                    .count(),
                 planned: planned.processes,
                 files: record.prepared.get(&id).map(|line| line.files),
                 answer: samples.first().map(|line| line.answer.clone()),
                 phases: phases(&samples),
-                failures: record.failures.iter().filter(|line| line.cell == id).cloned().collect(),
+                failures: record
+                    .failures
+                    .iter()
+                    .filter(|line| line.cell == id)
+                    .filter(|line| line.side == side || (side == Side::Head && line.side.is_head()))
+                    .cloned()
+                    .collect(),
                 id,
             }
         });
         Self {
             run: header.run.clone(),
             suite: header.suite.clone(),
-            context: header.context.clone(),
+            context: context.clone(),
             cells: cells.collect(),
             finished: record.end.is_some(),
             notes: notes(record),

@@ -1,8 +1,8 @@
 //! Compares two sides and says what follows, per metric, per cell and in all.
 //!
-//! Only exact counters gate: equal is unchanged, more is regressed, less is improved; missing on one side
-//! is incomparable; one that does not repeat is inconclusive where the base has a value. Bounded metrics
-//! and times are advice. Nothing is skipped without a note.
+//! Exact counters gate: equal is unchanged, more is regressed, less is improved, of savings the other way round; missing
+//! on one side is incomparable; one that does not repeat is inconclusive where the base has a value. Bounded metrics gate
+//! where both sides were measured in one run, and are advice elsewhere, as times are. Nothing is skipped without a note.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +12,9 @@ use serde::Serialize;
 use crate::cli::Tier;
 use crate::exit::Exit;
 use crate::measured::{CellMeasured, Measured, PhaseMeasured, Values};
+
+/// A bounded metric that grew by more is regressed, if both sides ran on one machine with one toolchain.
+const BOUNDED_GATE: f64 = 0.02;
 
 const BOUNDED_ADVICE: f64 = 0.05;
 const TIME_ADVICE: f64 = 0.10;
@@ -96,6 +99,36 @@ pub(crate) struct Pair {
     pub(crate) head: u64,
 }
 
+/// What of two sides is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Scope {
+    /// Whether counters are.
+    pub(crate) counters: bool,
+    /// Whether bounded metrics gate.
+    pub(crate) bounded: bool,
+    /// How times are.
+    pub(crate) times: Times,
+}
+
+/// How times are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Times {
+    /// By their medians, if the machine is the same; they do not gate.
+    AsAdvice,
+    /// Not here: the sides were measured in pairs, which says more.
+    InPairs,
+    /// Not at all.
+    NotAsked,
+}
+
+impl Scope {
+    /// Compares what a tier measures, where the sides were measured at different times.
+    pub(crate) fn of(tier: Tier) -> Self {
+        let times = if tier == Tier::Exact { Times::NotAsked } else { Times::AsAdvice };
+        Self { counters: tier != Tier::Time, bounded: false, times }
+    }
+}
+
 /// The outcome of comparing two sides.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Comparison {
@@ -109,6 +142,8 @@ pub(crate) struct Comparison {
     pub(crate) notes: Vec<String>,
     /// Medians of both sides, where they may be compared.
     pub(crate) medians: Vec<Pair>,
+    /// Why cells regressed, in words, where both sides were measured.
+    pub(crate) why: BTreeMap<String, String>,
 }
 
 impl Comparison {
@@ -133,7 +168,12 @@ impl Comparison {
 /// Compares the head with the base: every cell of the head, and the base's cells that `suite` lacks.
 ///
 /// `suite` lists the cells that exist; a cell of the base that is in it but not in the head was not selected.
-pub(crate) fn compare(base: &Measured, head: &Measured, suite: &BTreeSet<String>, tier: Tier) -> Comparison {
+pub(crate) fn compare(
+    base: &Measured,
+    head: &Measured,
+    suite: &BTreeSet<String>,
+    scope: Scope,
+) -> Comparison {
     let mut comparison = Comparison::default();
     let same_machine = base.context.machine == head.context.machine
         && base.context.profile == head.context.profile
@@ -149,18 +189,21 @@ pub(crate) fn compare(base: &Measured, head: &Measured, suite: &BTreeSet<String>
             comparison.add(whole_cell(id, &text));
             continue;
         }
-        if tier != Tier::Time {
+        if scope.counters {
             compare_counters(id, base_cell, cell, &mut comparison);
         }
-        pair_medians(id, base_cell, cell, same_machine && tier != Tier::Exact, &mut comparison);
+        if scope.counters && scope.bounded {
+            compare_bounded(id, base_cell, cell, &mut comparison);
+        }
+        pair_medians(id, base_cell, cell, same_machine && scope.times == Times::AsAdvice, &mut comparison);
     }
     for id in base.cells.keys().filter(|id| !head.cells.contains_key(*id) && !suite.contains(*id)) {
         comparison.add(whole_cell(id, "it is in the base but not in the suite any more; bless anew"));
     }
-    if tier == Tier::Time {
+    if !scope.counters {
         comparison.notes.push("counters not compared: the tier is time".to_owned());
     }
-    comparison.notes.push(times_note(base, head, same_machine, tier));
+    comparison.notes.extend(times_note(base, head, same_machine, scope.times));
     comparison.advice = comparison.medians.iter().filter_map(advice).collect();
     comparison
 }
@@ -177,20 +220,17 @@ fn whole_cell(id: &str, text: &str) -> Finding {
     }
 }
 
-fn times_note(base: &Measured, head: &Measured, same_machine: bool, tier: Tier) -> String {
-    if tier == Tier::Exact {
-        return "times not compared: the tier is exact".to_owned();
-    }
-    if same_machine {
-        return "times are compared as advice: they do not gate".to_owned();
-    }
-    if base.context.machine == head.context.machine {
-        return format!(
+fn times_note(base: &Measured, head: &Measured, same_machine: bool, times: Times) -> Option<String> {
+    Some(match times {
+        Times::InPairs => return None,
+        Times::NotAsked => "times not compared: the tier is exact".to_owned(),
+        Times::AsAdvice if same_machine => "times are compared as advice: they do not gate".to_owned(),
+        Times::AsAdvice if base.context.machine == head.context.machine => format!(
             "times not compared: a {} build against a {} build",
             base.context.profile, head.context.profile
-        );
-    }
-    format!("times not compared: made on another machine ({})", base.context.machine)
+        ),
+        Times::AsAdvice => format!("times not compared: made on another machine ({})", base.context.machine),
+    })
 }
 
 fn compare_counters(id: &str, base: &CellMeasured, head: &CellMeasured, comparison: &mut Comparison) {
@@ -251,6 +291,35 @@ fn compare_phase(
     }
 }
 
+fn compare_bounded(id: &str, base: &CellMeasured, head: &CellMeasured, comparison: &mut Comparison) {
+    for (phase, now) in head {
+        let Some(before) = base.get(phase) else { continue };
+        for (name, head) in now.medians.iter().filter(|(name, _)| is_allocation(name)) {
+            let Some(base) = before.medians.get(name) else { continue };
+            if (*head as f64 - *base as f64).abs() <= BOUNDED_GATE * *base as f64 {
+                continue;
+            }
+            let verdict = if head > base { Verdict::Regressed } else { Verdict::Improved };
+            let value = |value| crate::units::metric(name, value);
+            let change = crate::units::change(*base, *head);
+            let text = format!(
+                "{} → {}, {change}; {:.0} % is the bound",
+                value(*base),
+                value(*head),
+                BOUNDED_GATE * 1e2
+            );
+            let (metric, cell) = (Some(name.clone()), id.to_owned());
+            let (base, head) = (Some(*base), Some(*head));
+            comparison.add(Finding { cell, verdict, phase: Some(*phase), metric, text, base, head });
+        }
+    }
+}
+
+/// Tells whether a bounded metric gates: what caches weigh follows from other counters.
+fn is_allocation(name: &str) -> bool {
+    name == "alloc_count" || name == "alloc_bytes"
+}
+
 struct Changed {
     verdict: Verdict,
     text: String,
@@ -261,9 +330,13 @@ struct Changed {
 /// Says how a counter moved; nothing if it did not.
 fn changed(name: &str, base: &Values, head: &Values) -> Option<Changed> {
     let pairs = base.pairs(head);
-    let more = pairs.iter().find(|(before, now)| now > before);
-    let moved = more.or_else(|| pairs.iter().find(|(before, now)| now < before))?;
-    let verdict = if more.is_some() { Verdict::Regressed } else { Verdict::Improved };
+    let (more, less) =
+        (pairs.iter().find(|(before, now)| now > before), pairs.iter().find(|(before, now)| now < before));
+    let (worse, better) = if Metric::is_saving(name) { (less, more) } else { (more, less) };
+    // A look-up that is no longer made is a hit less, and no loss: what is lost shows as a miss.
+    let worse = worse.filter(|_| !name.starts_with("cache.") || !Metric::is_saving(name));
+    let moved = worse.or(better)?;
+    let verdict = if worse.is_some() { Verdict::Regressed } else { Verdict::Improved };
     let (before, now) = *moved;
     let change = crate::units::change(before, now);
     let text = format!("{base} → {head} {}, {change}", Metric::unit_of(name));
@@ -296,11 +369,14 @@ fn pair_medians(
 }
 
 fn advice(pair: &Pair) -> Option<String> {
+    // Parts of the whole are in the charts, and many of them are tiny.
+    if pair.metric.contains('.') {
+        return None;
+    }
     let limit = match Metric::kind_of(&pair.metric)? {
         Kind::Bounded => BOUNDED_ADVICE,
-        // The times of stages are in the charts; whole times are enough here.
-        Kind::Time if !pair.metric.starts_with("stage.") => TIME_ADVICE,
-        _ => return None,
+        Kind::Time => TIME_ADVICE,
+        Kind::Exact => return None,
     };
     let moved = (pair.head as f64 - pair.base as f64).abs();
     (moved > limit * pair.base as f64).then(|| {

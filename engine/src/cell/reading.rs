@@ -37,6 +37,16 @@ impl Reading {
         Self { allocations: allocations(), cpu: cpu_time(), wall: Instant::now() }
     }
 
+    /// Returns the time since this moment.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.wall.elapsed()
+    }
+
+    /// Returns the number of allocations since this moment.
+    pub(super) fn allocated(&self) -> u64 {
+        allocations().0 - self.allocations.0
+    }
+
     /// Returns all metrics from this moment until now.
     pub(super) fn until_now(&self, before: &Recorded, pond: Option<&Pond>) -> BTreeMap<String, u64> {
         let wall = self.wall.elapsed();

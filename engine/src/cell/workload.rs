@@ -20,38 +20,44 @@ use crate::error::{Error, Result};
 use crate::export::{ExportOptions, Manifest};
 use crate::import::ImportOptions;
 use crate::knobs::Knobs;
+use crate::plants;
 use crate::pond::{Explain, ExplainOptions, Explained, Pond, PondOptions};
 use crate::query::QueryOptions;
 use crate::series::{Series, TimeRange, Units};
 use crate::tree::{EntryType, Pattern};
 
+/// What is told of each sample, before the next execution begins.
+pub(super) type Took<'a> = &'a mut dyn FnMut(Sample) -> std::io::Result<()>;
+
 /// Runs a cell once cold and `warm` times more.
-pub(super) fn run(cell: &Cell, ponds_dir: &Path, work_dir: &Path, warm: u32) -> Result<Vec<Sample>> {
+pub(super) fn run(cell: &Cell, ponds_dir: &Path, work_dir: &Path, warm: u32, took: Took<'_>) -> Result<()> {
     let data = data(cell, ponds_dir)?;
     if !data.path.exists() {
         return Err(Error::NoPond(data.path));
     }
     let task = Task { cell, spec: &data.spec, data: &data.path, work_dir, knobs: knobs(cell)? };
     let mut pond: Option<Pond> = None;
-    let mut samples = Vec::with_capacity(warm as usize + 1);
     for iteration in 0..=warm {
         task.set_up(iteration == 0)?;
         let (begin, recorded) = (Reading::take(), Recorded::before(pond.as_ref()));
         let outcome = task.measured(&mut pond)?;
+        let recorder = pond.as_ref().map(|pond| pond.recorder().as_ref());
+        plants::after_measured(begin.elapsed(), begin.allocated(), recorder);
         let metrics = begin.until_now(&recorded, pond.as_ref());
-        samples.push(Sample {
+        let sample = Sample {
             phase: if iteration == 0 { Phase::Cold } else { Phase::Warm },
             iteration,
             metrics,
             answer: task.answer(pond.as_ref(), outcome)?,
-        });
+        };
         // These begin anew each time, or the second answer would not be the first.
         let anew = [Workload::Import, Workload::Open, Workload::Append, Workload::Commit];
         if anew.contains(&cell.workload) {
             pond = None;
         }
+        took(sample).map_err(Error::io("talk to", Path::new("the harness")))?;
     }
-    Ok(samples)
+    Ok(())
 }
 
 /// Returns the tuned settings, with one worker and as the cell's parameters say.

@@ -1,6 +1,7 @@
 //! The allocator: how often, and for how many bytes, the program asked for memory, and what it keeps.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Freed bytes that the program keeps.
@@ -9,6 +10,11 @@ const KEPT_BYTES: libc::c_int = 64 * 1024 * 1024;
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
 static BYTES: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    /// How often this thread asked. It needs no destructor, so an allocation may reach it at any time.
+    static OWN: Cell<u64> = const { Cell::new(0) };
+}
 
 /// The system's allocator, counted; a binary installs it with `#[global_allocator]`.
 #[derive(Debug)]
@@ -61,8 +67,14 @@ pub fn allocations() -> (u64, u64) {
     (COUNT.load(Relaxed), BYTES.load(Relaxed))
 }
 
+/// Returns how often this thread asked for memory so far.
+pub(super) fn own_allocations() -> u64 {
+    OWN.get()
+}
+
 fn note(size: usize) {
     if cfg!(feature = "metrics") {
+        OWN.set(OWN.get() + 1);
         COUNT.fetch_add(1, Relaxed);
         BYTES.fetch_add(size as u64, Relaxed);
     }

@@ -11,6 +11,7 @@ use std::time::Instant;
 use scenarios::{STAGES, Stage};
 
 use super::access::{Access, Accesses};
+use super::alloc::own_allocations;
 use super::counter::Counter;
 use super::trace::Trace;
 use crate::error::Result;
@@ -23,6 +24,7 @@ const ENABLED: bool = cfg!(feature = "metrics");
 pub struct Recorder {
     stage_ns: [AtomicU64; STAGES.len()],
     stage_count: [AtomicU64; STAGES.len()],
+    stage_allocs: [AtomicU64; STAGES.len()],
     counters: Vec<AtomicU64>,
     trace: Option<Trace>,
     accesses: Option<Accesses>,
@@ -35,13 +37,36 @@ impl Default for Recorder {
 }
 
 thread_local! {
-    /// The stages open on this thread, outermost first: when each was last resumed, and its time so far.
+    /// The stages open on this thread, outermost first.
     static OPEN: RefCell<Vec<OpenStage>> = const { RefCell::new(Vec::new()) };
 }
 
+/// What a stage took so far, and where it stood when it was last resumed.
 struct OpenStage {
-    resumed: Instant,
+    resumed: Mark,
     spent_ns: u64,
+    spent_allocs: u64,
+}
+
+/// A moment of a thread.
+#[derive(Clone, Copy)]
+struct Mark {
+    at: Instant,
+    allocs: u64,
+}
+
+impl Mark {
+    fn now() -> Self {
+        Self { at: Instant::now(), allocs: own_allocations() }
+    }
+}
+
+impl OpenStage {
+    /// Adds what was taken since the stage was resumed.
+    fn pause(&mut self, now: Mark) {
+        self.spent_ns += elapsed_ns(self.resumed.at, now.at);
+        self.spent_allocs += now.allocs - self.resumed.allocs;
+    }
 }
 
 impl Recorder {
@@ -50,6 +75,7 @@ impl Recorder {
         Self {
             stage_ns: Default::default(),
             stage_count: Default::default(),
+            stage_allocs: Default::default(),
             counters: Counter::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
             trace: (ENABLED && tracing).then(Trace::new),
             accesses: None,
@@ -66,14 +92,14 @@ impl Recorder {
     /// Enters a stage; the guard leaves it when dropped, on the same thread.
     pub fn stage(&self, stage: Stage) -> StageGuard<'_> {
         if ENABLED {
-            let now = Instant::now();
+            let now = Mark::now();
             OPEN.with_borrow_mut(|open| {
                 if let Some(outer) = open.last_mut() {
-                    outer.spent_ns += elapsed_ns(outer.resumed, now);
+                    outer.pause(now);
                 }
-                open.push(OpenStage { resumed: now, spent_ns: 0 });
+                open.push(OpenStage { resumed: now, spent_ns: 0, spent_allocs: 0 });
             });
-            return StageGuard { recorder: self, stage, entered: Some(now), thread_bound: PhantomData };
+            return StageGuard { recorder: self, stage, entered: Some(now.at), thread_bound: PhantomData };
         }
         StageGuard { recorder: self, stage, entered: None, thread_bound: PhantomData }
     }
@@ -112,9 +138,10 @@ impl Recorder {
         let mut values = BTreeMap::new();
         if ENABLED {
             for stage in STAGES {
-                let (ns, count) = (&self.stage_ns[stage as usize], &self.stage_count[stage as usize]);
-                values.insert(format!("stage.{}.ns", stage.name()), ns.load(Relaxed));
-                values.insert(format!("stage.{}.count", stage.name()), count.load(Relaxed));
+                let of = |values: &[AtomicU64]| values[stage as usize].load(Relaxed);
+                values.insert(format!("stage.{}.ns", stage.name()), of(&self.stage_ns));
+                values.insert(format!("stage.{}.count", stage.name()), of(&self.stage_count));
+                values.insert(format!("stage.{}.allocs", stage.name()), of(&self.stage_allocs));
             }
             for counter in Counter::ALL {
                 values.insert(counter.name().to_owned(), self.counters[*counter as usize].load(Relaxed));
@@ -146,18 +173,21 @@ pub struct StageGuard<'a> {
 impl Drop for StageGuard<'_> {
     fn drop(&mut self) {
         let Some(entered) = self.entered else { return };
-        let now = Instant::now();
-        let own_ns = OPEN.with_borrow_mut(|open| {
-            let closed = open.pop().expect("every guard pushed its stage");
+        let now = Mark::now();
+        let closed = OPEN.with_borrow_mut(|open| {
+            let mut closed = open.pop().expect("every guard pushed its stage");
+            closed.pause(now);
             if let Some(outer) = open.last_mut() {
                 outer.resumed = now;
             }
-            closed.spent_ns + elapsed_ns(closed.resumed, now)
+            closed
         });
-        self.recorder.stage_ns[self.stage as usize].fetch_add(own_ns, Relaxed);
-        self.recorder.stage_count[self.stage as usize].fetch_add(1, Relaxed);
-        if let Some(trace) = &self.recorder.trace {
-            trace.add(self.stage, entered, now);
+        let (recorder, stage) = (self.recorder, self.stage as usize);
+        recorder.stage_ns[stage].fetch_add(closed.spent_ns, Relaxed);
+        recorder.stage_count[stage].fetch_add(1, Relaxed);
+        recorder.stage_allocs[stage].fetch_add(closed.spent_allocs, Relaxed);
+        if let Some(trace) = &recorder.trace {
+            trace.add(self.stage, entered, now.at);
         }
     }
 }

@@ -20,6 +20,7 @@ use super::writer::time_values;
 use crate::error::{Error, Result};
 use crate::log::{Content, Digest, Snapshot, Version};
 use crate::metrics::{Counter, Recorder};
+use crate::plants;
 use crate::tree::{EntryType, NodeId};
 
 /// Rows decoded at a time.
@@ -180,7 +181,8 @@ impl Series {
 
     /// Returns the versions that have rows in a range, oldest first.
     pub(super) fn parts_in(&self, range: TimeRange) -> Vec<&Part> {
-        self.parts.iter().filter(|part| part.span.is_none_or(|(a, b)| range.touches(a, b))).collect()
+        let touches = |span: Option<(i64, i64)>| span.is_none_or(|(a, b)| range.touches(a, b));
+        self.parts.iter().filter(|part| touches(part.span) || !plants::prunes()).collect()
     }
 
     /// Puts parts into chains of consecutive time; indices into `parts`.

@@ -135,7 +135,8 @@ fn run(cell: &Cell, ponds_dir: &Path, work_dir: &Path, warm: u32) -> Vec<Sample>
         "{prepared:?}"
     );
     let (ponds_dir, work_dir) = (ponds_dir.to_owned(), work_dir.to_owned());
-    let (events, last) = engine.ask(&Request::Run { cell: cell.clone(), ponds_dir, work_dir, warm });
+    let (events, last) =
+        engine.ask(&Request::Run { cell: cell.clone(), ponds_dir, work_dir, in_turn: false, warm });
     assert_eq!(last, Event::Done { samples: warm + 1 }, "{}", cell.id());
     engine.end();
     let sample = |event| if let Event::Sample { sample } = event { sample } else { panic!("{event:?}") };
@@ -200,6 +201,7 @@ fn a_bad_cell_fails_and_the_engine_goes_on() {
         cell: cell.clone(),
         ponds_dir: folders.ponds(),
         work_dir: folders.work("work"),
+        in_turn: false,
         warm: 1,
     };
     let open = cell(Workload::Open, &[]);

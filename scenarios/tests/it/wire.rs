@@ -26,7 +26,7 @@ proptest! {
         folder in "[a-z/]{1,9}",
     ) {
         let request =
-            Request::Run { cell: cell(parameters), ponds_dir: folder.clone().into(), work_dir: folder.into(), warm };
+            Request::Run { cell: cell(parameters), ponds_dir: folder.clone().into(), work_dir: folder.into(), in_turn: warm % 2 == 1, warm };
         let line = request.to_line();
         prop_assert!(!line.contains('\n'));
         prop_assert_eq!(Request::from_line(&line).unwrap(), request);

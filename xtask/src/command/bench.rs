@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::bail;
 use scenarios::Cell;
 
+use super::beside::{self, Engines, Found};
 use super::print;
 use crate::baseline::Baseline;
 use crate::cli::BenchOptions;
@@ -13,7 +14,7 @@ use crate::exit::{Exit, Stop};
 use crate::fingerprint::Context;
 use crate::paths::Paths;
 use crate::plan::{self, PlannedCell};
-use crate::record::{CutLine, EndLine, Header, Line, Record, RecordWriter, run_folders};
+use crate::record::{BaseHeader, CutLine, EndLine, Header, Line, Record, RecordWriter, Side, run_folders};
 use crate::report::{self, Align, Colors, Table};
 use crate::runner::{self, Done, Surroundings};
 use crate::selection::{self, Selection};
@@ -33,13 +34,38 @@ pub(crate) fn run(paths: &Paths, options: &BenchOptions) -> anyhow::Result<Exit>
         return dry_run(options, &selections);
     }
     if let Some(word) = &options.against {
-        // A missing baseline should be known before an hour of measuring, not after.
+        // What cannot be compared with should be known before an hour of measuring, not after.
+        if !resolve::is_baseline(paths, word)? {
+            return against_engine(paths, options, &selections, word);
+        }
         resolve::baseline(paths, word)?;
     }
     let engine = engine_build::engine(paths, options.engine.as_deref())?;
     let mut exit = Exit::Pass;
     for selection in &selections {
         exit = exit.worse(bench(paths, options, selection, &engine)?);
+    }
+    Ok(exit)
+}
+
+/// Compares with what is no baseline: a revision or a binary, or nothing that is known.
+fn against_engine(
+    paths: &Paths,
+    options: &BenchOptions,
+    selections: &[Selection],
+    word: &str,
+) -> anyhow::Result<Exit> {
+    let engines = match Engines::find(paths, options, word)? {
+        Found::Engines(engines) => engines,
+        Found::Identical(text) => {
+            print(&format!("{text}\nPASS: identical (exit code 0)\n"))?;
+            return Ok(Exit::Pass);
+        }
+        Found::Neither => return Err(Stop::error(Exit::Incomparable, resolve::unknown(paths, word)?)),
+    };
+    let mut exit = Exit::Pass;
+    for selection in selections {
+        exit = exit.worse(beside::bench(paths, options, selection, &engines)?);
     }
     Ok(exit)
 }
@@ -106,16 +132,18 @@ fn bench(
 ) -> anyhow::Result<Exit> {
     let wanted = header(paths, options, selection, engine)?;
     let (mut record, header, mut done) = if options.resume {
-        let (record, header, done) = resume(paths, &wanted)?;
-        eprintln!("resuming run {}: {} processes are done", header.run, done.processes.len());
-        (record, header, done)
+        resume(paths, &wanted)?
     } else {
         let (record, header) = RecordWriter::create(&paths.runs(), wanted)?;
         (record, header, Done::default())
     };
     let work = WorkFolder::make(paths)?;
-    let surroundings =
-        Surroundings { engine: engine.to_owned(), ponds: paths.ponds(), work: work.path.clone() };
+    let surroundings = Surroundings {
+        side: Side::Head,
+        engine: engine.to_owned(),
+        ponds: paths.ponds(),
+        work: work.path.clone(),
+    };
     std::fs::create_dir_all(&surroundings.ponds)?;
     measure(&surroundings, options, &header.planned, &mut record, &mut done)?;
     drop(work);
@@ -154,6 +182,7 @@ fn header(
         filters: selection.filters.clone(),
         tier: options.tier,
         against: options.against.clone(),
+        base: None,
         engine_digest: engine_build::digest(engine)?,
         // An engine that does not greet is still run: then every cell says why it failed.
         context: Context::read(&paths.root, runner::greet(engine).ok().as_ref()),
@@ -164,7 +193,7 @@ fn header(
 }
 
 /// Finds the latest unfinished run that does what is wanted, and opens it again.
-fn resume(paths: &Paths, wanted: &Header) -> anyhow::Result<(RecordWriter, Header, Done)> {
+pub(super) fn resume(paths: &Paths, wanted: &Header) -> anyhow::Result<(RecordWriter, Header, Done)> {
     for folder in run_folders(&paths.runs())?.iter().rev() {
         let record = Record::read(folder, CutLine::LeaveOut)?;
         let header = &record.header;
@@ -172,7 +201,8 @@ fn resume(paths: &Paths, wanted: &Header) -> anyhow::Result<(RecordWriter, Heade
             && header.filters == wanted.filters
             && header.tier == wanted.tier
             && header.against == wanted.against
-            && header.planned == wanted.planned
+            && is_same_plan(&header.planned, &wanted.planned)
+            && is_same_base(header.base.as_ref(), wanted.base.as_ref())
             && header.engine_digest == wanted.engine_digest
             && header.context.machine == wanted.context.machine;
         if same && record.end.is_none() {
@@ -180,6 +210,7 @@ fn resume(paths: &Paths, wanted: &Header) -> anyhow::Result<(RecordWriter, Heade
                 processes: record.finished(),
                 failed: record.failures.iter().map(|failure| failure.cell.clone()).collect(),
             };
+            eprintln!("resuming run {}: {} processes are done", header.run, done.processes.len());
             return Ok((RecordWriter::resume(folder)?, record.header, done));
         }
     }
@@ -188,4 +219,22 @@ fn resume(paths: &Paths, wanted: &Header) -> anyhow::Result<(RecordWriter, Heade
         wanted.suite
     );
     Err(Stop::error(Exit::Usage, message))
+}
+
+/// Compares plans but for their warm executions, which a comparison beside a base calibrates when it begins.
+fn is_same_plan(before: &[PlannedCell], wanted: &[PlannedCell]) -> bool {
+    before.len() == wanted.len()
+        && before.iter().zip(wanted).all(|(before, wanted)| {
+            (&before.cell, before.processes, before.timeout_s)
+                == (&wanted.cell, wanted.processes, wanted.timeout_s)
+        })
+}
+
+/// Compares bases but for their seed, which each run has of its own.
+fn is_same_base(before: Option<&BaseHeader>, wanted: Option<&BaseHeader>) -> bool {
+    match (before, wanted) {
+        (Some(before), Some(wanted)) => *before == BaseHeader { seed: before.seed, ..wanted.clone() },
+        (None, None) => true,
+        _ => false,
+    }
 }

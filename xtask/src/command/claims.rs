@@ -12,7 +12,7 @@ use crate::cli::{ClaimsOptions, Tier};
 use crate::exit::{Exit, Stop};
 use crate::fingerprint::Context;
 use crate::paths::Paths;
-use crate::record::{self, CutLine, EndLine, Header, Line, Record, RecordWriter, run_folders};
+use crate::record::{self, CutLine, EndLine, Header, Line, Record, RecordWriter, Side, run_folders};
 use crate::runner::{self, Done, Surroundings};
 use crate::work_folder::WorkFolder;
 use crate::{clock, engine_build};
@@ -35,7 +35,8 @@ pub(crate) fn run(paths: &Paths, options: &ClaimsOptions) -> anyhow::Result<Exit
     let header = header(paths, options, &selected, &engine)?;
     let (mut writer, header) = RecordWriter::create(&paths.claims(), header)?;
     let work = WorkFolder::make(paths)?;
-    let surroundings = Surroundings { engine, ponds: paths.ponds(), work: work.path.clone() };
+    let surroundings =
+        Surroundings { side: Side::Head, engine, ponds: paths.ponds(), work: work.path.clone() };
     std::fs::create_dir_all(&surroundings.ponds)?;
     let mut done = Done::default();
     runner::prepare(&surroundings, &header.planned, &mut writer, &mut done)?;
@@ -78,6 +79,7 @@ fn header(
         filters: options.filters.clone(),
         tier: Tier::All,
         against: None,
+        base: None,
         engine_digest: engine_build::digest(engine)?,
         context: Context::read(&paths.root, runner::greet(engine).ok().as_ref()),
         suite_cells: planned.iter().map(|planned| Cell::id(&planned.cell)).collect(),

@@ -7,7 +7,7 @@ use crate::exit::{Exit, Stop};
 use crate::paths::Paths;
 use crate::report::{Align, Colors, Table, comparison_details};
 use crate::resolve::{self, ResolvedSide};
-use crate::verdict::{Comparison, Finding, Verdict, compare};
+use crate::verdict::{Comparison, Finding, Scope, Verdict, compare};
 
 /// Runs the command.
 pub(crate) fn run(paths: &Paths, options: &CompareOptions) -> anyhow::Result<Exit> {
@@ -18,7 +18,7 @@ pub(crate) fn run(paths: &Paths, options: &CompareOptions) -> anyhow::Result<Exi
         let message = format!("the sides are of different suites: '{a}' and '{b}'");
         return Err(Stop::error(Exit::Incomparable, message));
     }
-    let mut comparison = compare(&base.measured, &head.measured, &head.suite_cells, Tier::All);
+    let mut comparison = compare(&base.measured, &head.measured, &head.suite_cells, Scope::of(Tier::All));
     add_failures(&head, "head", &mut comparison);
     add_failures(&base, "base", &mut comparison);
     if comparison.cells.is_empty() {

@@ -15,6 +15,7 @@ use crate::peers::record::{FORMAT, Input, ProcessLine, Record};
 use crate::peers::turn::Arena;
 use crate::peers::{document, schedule};
 use crate::progress::Progress;
+use crate::record::Side;
 use crate::runner::{self, Surroundings};
 use crate::work_folder::WorkFolder;
 use crate::{chart, clock, engine_build, random};
@@ -86,8 +87,12 @@ fn measure(
     file: &Path,
 ) -> anyhow::Result<Record> {
     let work = WorkFolder::make(paths)?;
-    let surroundings =
-        Surroundings { engine: engine.to_owned(), ponds: paths.ponds(), work: work.path.clone() };
+    let surroundings = Surroundings {
+        side: Side::Head,
+        engine: engine.to_owned(),
+        ponds: paths.ponds(),
+        work: work.path.clone(),
+    };
     std::fs::create_dir_all(&surroundings.ponds)?;
     let size = record.size.clone();
     let arena = Arena {

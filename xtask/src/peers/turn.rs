@@ -63,7 +63,7 @@ impl Arena<'_> {
         let planned = PlannedCell { warm: 0, ..self.planned(input_cell(self.size)) };
         let cell = planned.cell.clone();
         let (ponds_dir, work_dir) = (self.surroundings.ponds.clone(), work.clone());
-        let request = Request::Run { cell, ponds_dir, work_dir, warm: 0 };
+        let request = Request::Run { cell, ponds_dir, work_dir, in_turn: false, warm: 0 };
         let outcome = exchange(self.surroundings, &planned, &request, Answers::Any);
         if let Some((fault, stderr)) = outcome.failure {
             anyhow::bail!("the engine could not export the input of the peers: {} {stderr}", fault.message);
@@ -106,7 +106,7 @@ impl Arena<'_> {
         let planned = self.planned(task.cell(self.size, self.workers));
         let cell = planned.cell.clone();
         let (ponds_dir, work_dir) = (self.surroundings.ponds.clone(), work.to_owned());
-        let request = Request::Run { cell, ponds_dir, work_dir, warm: EXECUTIONS - 1 };
+        let request = Request::Run { cell, ponds_dir, work_dir, in_turn: false, warm: EXECUTIONS - 1 };
         let outcome = exchange(self.surroundings, &planned, &request, Answers::Any);
         if let Some((fault, stderr)) = outcome.failure {
             anyhow::bail!("{}{}{stderr}", fault.message, if stderr.is_empty() { "" } else { "\n" });

@@ -27,6 +27,7 @@ fn header() -> Header {
         filters: Vec::new(),
         tier: Tier::All,
         against: None,
+        base: None,
         engine_digest: "d".into(),
         context: Context {
             revision: "v".into(),
@@ -92,7 +93,7 @@ fn what_is_not_understood_is_refused() {
     check("", "line 1 is no header");
     check("{}\n", "line 1 is no header");
     let newer = Header { format: FORMAT + 1, ..header() };
-    check(&text_of(&[Line::Header(Box::new(newer))]), "newer than 1");
+    check(&text_of(&[Line::Header(Box::new(newer))]), "newer than 2");
     check(&format!("{first}{}", text_of(&[sample("wall_sn")])), "unknown metric wall_sn");
     check(&format!("{first}{}", text_of(&[end(), sample("wall_ns")])), "line 3: it comes after the end");
     check(&format!("{first}{first}"), "second header");

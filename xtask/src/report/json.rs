@@ -8,13 +8,15 @@ use serde::Serialize;
 use crate::evaluation::Evaluation;
 use crate::fingerprint::Context;
 use crate::measured::{Seen, Values};
+use crate::paired::Judged;
 use crate::record::FailureLine;
 use crate::statistics::Spread;
 use crate::summary::PhaseSummary;
+use crate::timing::{CellTiming, Told};
 use crate::verdict::{Finding, Pair, Verdict};
 
 /// The version of `report.json`.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -25,6 +27,11 @@ struct Report<'a> {
     exit_code: u8,
     context: &'a Context,
     base: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    canary: Option<PairsReport>,
+    contaminated: bool,
+    #[serde(skip_serializing_if = "<[Told]>::is_empty")]
+    told: &'a [Told],
     cells: Vec<CellReport<'a>>,
     findings: &'a [Finding],
     medians: &'a [Pair],
@@ -41,6 +48,28 @@ struct CellReport<'a> {
     answer: Option<&'a Answer>,
     phases: BTreeMap<Phase, PhaseReport<'a>>,
     failures: &'a [FailureLine],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pairs: Option<PairsReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<&'a str>,
+}
+
+/// What pairs of processes say; changes are shares of the base.
+#[derive(Serialize)]
+struct PairsReport {
+    verdict: Verdict,
+    phase: Option<Phase>,
+    base_ns: Option<u64>,
+    head_ns: Option<u64>,
+    pairs: usize,
+    change: f64,
+    change_low: Option<f64>,
+    change_high: Option<f64>,
+    p_slower: f64,
+    p_faster: f64,
+    detectable: f64,
+    needed_pairs: Option<usize>,
+    confirmed: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -53,6 +82,7 @@ struct PhaseReport<'a> {
 /// Writes the report.
 pub(crate) fn json(evaluation: &Evaluation) -> String {
     let (summary, comparison) = (&evaluation.summary, &evaluation.comparison);
+    let timing = evaluation.timing.as_ref();
     let cells = summary.cells.iter().map(|cell| CellReport {
         cell: &cell.id,
         verdict: comparison.cells.get(&cell.id).copied().unwrap_or(Verdict::NotCompared),
@@ -61,6 +91,8 @@ pub(crate) fn json(evaluation: &Evaluation) -> String {
         answer: cell.answer.as_ref(),
         phases: cell.phases.iter().map(|(phase, measured)| (*phase, phase_report(measured))).collect(),
         failures: &cell.failures,
+        pairs: timing.and_then(|timing| timing.cells.get(&cell.id)).map(pairs_of_cell),
+        why: comparison.why.get(&cell.id).map(String::as_str),
     });
     let report = Report {
         format: FORMAT,
@@ -70,6 +102,11 @@ pub(crate) fn json(evaluation: &Evaluation) -> String {
         exit_code: evaluation.exit() as u8,
         context: &summary.context,
         base: evaluation.base.as_ref().map(|base| base.origin.as_str()),
+        canary: timing
+            .and_then(|timing| timing.canary)
+            .map(|judged| pairs_report(&judged, Verdict::NotCompared)),
+        contaminated: timing.is_some_and(|timing| timing.contaminated),
+        told: timing.map_or(&[], |timing| &timing.told),
         cells: cells.collect(),
         findings: &comparison.findings,
         medians: &comparison.medians,
@@ -79,6 +116,34 @@ pub(crate) fn json(evaluation: &Evaluation) -> String {
     let mut text = serde_json::to_string_pretty(&report).expect("a report holds only strings and numbers");
     text.push('\n');
     text
+}
+
+fn pairs_of_cell(cell: &CellTiming) -> PairsReport {
+    PairsReport {
+        phase: Some(cell.phase),
+        base_ns: Some(cell.base_ns),
+        head_ns: Some(cell.head_ns),
+        confirmed: cell.confirmed.map(|confirmed| confirmed.reproduced),
+        ..pairs_report(&cell.judged, cell.verdict())
+    }
+}
+
+fn pairs_report(judged: &Judged, verdict: Verdict) -> PairsReport {
+    PairsReport {
+        verdict,
+        phase: None,
+        base_ns: None,
+        head_ns: None,
+        pairs: judged.pairs,
+        change: judged.test.effect.exp_m1(),
+        change_low: judged.interval.map(|interval| interval.low.exp_m1()),
+        change_high: judged.interval.map(|interval| interval.high.exp_m1()),
+        p_slower: judged.test.slower,
+        p_faster: judged.test.faster,
+        detectable: judged.detectable,
+        needed_pairs: judged.needed,
+        confirmed: None,
+    }
 }
 
 fn phase_report(measured: &PhaseSummary) -> PhaseReport<'_> {

@@ -9,6 +9,7 @@ use super::table::{Align, Table};
 use crate::evaluation::Evaluation;
 use crate::exit::Exit;
 use crate::summary::CellSummary;
+use crate::timing::Timing;
 use crate::units;
 use crate::verdict::{Comparison, Verdict};
 
@@ -94,6 +95,9 @@ pub(crate) fn comparison_details(
             let own = finding.verdict.name();
             let _ = writeln!(out, "  {own}: {place}{text}");
         }
+        if let Some(why) = comparison.why.get(cell) {
+            let _ = writeln!(out, "  why: {}", why.replace('\n', "\n       "));
+        }
         let command = match verdict {
             Verdict::Improved => "if this is right, bless it: cargo xtask baseline bless --reason '…' SUITE"
                 .replace("SUITE", cell.split('/').next().unwrap_or_default()),
@@ -117,6 +121,39 @@ fn section(out: &mut String, heading: &str, lines: &[String]) {
 
 /// Makes the table of all cells.
 pub(super) fn cell_table(evaluation: &Evaluation) -> Table {
+    match &evaluation.timing {
+        Some(timing) => pair_table(evaluation, timing),
+        None => side_table(evaluation),
+    }
+}
+
+/// Makes the table of what pairs of processes say.
+fn pair_table(evaluation: &Evaluation, timing: &Timing) -> Table {
+    let mut table = Table::new(&[
+        ("cell", Align::Left),
+        ("phase", Align::Left),
+        ("base", Align::Right),
+        ("head", Align::Right),
+        ("change", Align::Right),
+        ("interval of 95 %", Align::Right),
+        ("would find", Align::Right),
+        ("pairs", Align::Right),
+        ("verdict", Align::Left),
+    ]);
+    for cell in &evaluation.summary.cells {
+        let verdict = evaluation.comparison.cells.get(&cell.id).copied().unwrap_or(Verdict::NotCompared);
+        let mut row = vec![short(&cell.id).to_owned()];
+        match timing.cells.get(&cell.id) {
+            Some(pairs) => row.extend(pairs.columns()),
+            None => row.extend((0..7).map(|_| "–".to_owned())),
+        }
+        row.push(verdict.name().to_owned());
+        table.row(row);
+    }
+    table
+}
+
+fn side_table(evaluation: &Evaluation) -> Table {
     let mut table = Table::new(&[
         ("cell", Align::Left),
         ("cold", Align::Right),

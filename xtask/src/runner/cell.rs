@@ -1,6 +1,7 @@
 //! One measured process of one cell, and the checks of what it sent.
 
-use std::time::Duration;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use scenarios::wire::{Event, Request};
@@ -32,11 +33,119 @@ pub(crate) fn run(
         cell: planned.cell.clone(),
         ponds_dir: surroundings.ponds.clone(),
         work_dir: work.clone(),
+        in_turn: false,
         warm: planned.warm,
     };
     let outcome = exchange(surroundings, planned, &request, answers);
     std::fs::remove_dir_all(&work).with_context(|| format!("cannot remove {}", work.display()))?;
     Ok(outcome)
+}
+
+/// Runs a cell in two fresh processes, which execute in turn: one, the other, the other, the one.
+///
+/// What disturbs the machine for longer than an execution then disturbs both alike.
+pub(crate) fn run_in_turn(
+    sides: [&Surroundings; 2],
+    planned: &PlannedCell,
+    process: u32,
+    answers: Answers,
+) -> anyhow::Result<[(Outcome, Duration); 2]> {
+    let mut players = Vec::with_capacity(2);
+    for (place, side) in sides.into_iter().enumerate() {
+        let work = side.work.join(format!("{process}-{place}"));
+        std::fs::create_dir_all(&work).with_context(|| format!("cannot make {}", work.display()))?;
+        players.push(Player::start(side, planned, work));
+    }
+    for execution in 0..=planned.warm {
+        let order = if execution % 2 == 0 { [0, 1] } else { [1, 0] };
+        for place in order {
+            players[place].execute(execution);
+        }
+    }
+    let mut outcomes = Vec::with_capacity(2);
+    for player in players {
+        let work = player.work.clone();
+        outcomes.push(player.end(planned, answers));
+        std::fs::remove_dir_all(&work).with_context(|| format!("cannot remove {}", work.display()))?;
+    }
+    Ok(outcomes.try_into().expect("there are two sides"))
+}
+
+/// One of two processes that execute in turn.
+struct Player {
+    engine: Option<EngineProcess>,
+    request: Request,
+    work: PathBuf,
+    samples: Vec<Sample>,
+    fault: Option<Fault>,
+    /// The time that it was its turn.
+    took: Duration,
+}
+
+impl Player {
+    fn start(side: &Surroundings, planned: &PlannedCell, work: PathBuf) -> Self {
+        let began = Instant::now();
+        let request = Request::Run {
+            cell: planned.cell.clone(),
+            ponds_dir: side.ponds.clone(),
+            work_dir: work.clone(),
+            in_turn: true,
+            warm: planned.warm,
+        };
+        let mut player =
+            Self { engine: None, request, work, samples: Vec::new(), fault: None, took: Duration::ZERO };
+        match EngineProcess::start(&side.engine, Duration::from_secs(planned.timeout_s)) {
+            Ok(mut engine) => {
+                player.fault = engine.hello().err();
+                player.engine = Some(engine);
+            }
+            Err(fault) => player.fault = Some(fault),
+        }
+        player.took += began.elapsed();
+        player
+    }
+
+    /// Lets it execute once, unless it has failed.
+    fn execute(&mut self, execution: u32) {
+        let Some(engine) = self.engine.as_mut().filter(|_| self.fault.is_none()) else { return };
+        let began = Instant::now();
+        engine.renew_deadline();
+        let request = if execution == 0 { &self.request } else { &Request::Next };
+        let sample = engine.send(request).and_then(|()| sample_of(engine));
+        match sample {
+            Ok(sample) => self.samples.push(sample),
+            Err(fault) => self.fault = Some(fault),
+        }
+        self.took += began.elapsed();
+    }
+
+    fn end(mut self, planned: &PlannedCell, answers: Answers) -> (Outcome, Duration) {
+        let began = Instant::now();
+        if let Some(engine) = self.engine.as_mut().filter(|_| self.fault.is_none()) {
+            engine.renew_deadline();
+            let ended = listen(engine, &mut self.samples).and_then(|()| engine.finish());
+            self.fault = ended.and_then(|()| check(planned, &self.samples, answers)).err();
+        }
+        let tail = self.engine.map_or_else(String::new, EngineProcess::stderr_tail);
+        let failure = self.fault.map(|fault| (fault, tail));
+        (Outcome { samples: self.samples, failure }, self.took + began.elapsed())
+    }
+}
+
+/// Waits for the sample of an execution.
+fn sample_of(engine: &mut EngineProcess) -> Result<Sample, Fault> {
+    loop {
+        match engine.event()? {
+            Event::Progress { .. } => {}
+            Event::Sample { sample } => return Ok(sample),
+            Event::Done { samples } => {
+                let message = format!("the engine was done after {samples} samples, before all were taken");
+                return Err(Fault::new(FaultKind::SampleCount, message));
+            }
+            Event::Failed { message } => return Err(Fault::new(FaultKind::Refused, message)),
+            other => return Err(out_of_turn(&other)),
+        }
+    }
 }
 
 /// Sends a request about a cell to a fresh process.
@@ -59,9 +168,43 @@ pub(crate) fn exchange(
     Outcome { samples, failure }
 }
 
+/// Asks an engine how it answers a cell.
+pub(crate) fn explain(
+    surroundings: &Surroundings,
+    planned: &PlannedCell,
+) -> anyhow::Result<Result<serde_json::Value, Fault>> {
+    let work = surroundings.work.join("explain");
+    std::fs::create_dir_all(&work).with_context(|| format!("cannot make {}", work.display()))?;
+    let request = Request::Explain {
+        cell: planned.cell.clone(),
+        ponds_dir: surroundings.ponds.clone(),
+        work_dir: work.clone(),
+    };
+    let timeout = Duration::from_secs(planned.timeout_s);
+    let explained = EngineProcess::start(&surroundings.engine, timeout).and_then(|mut engine| {
+        engine.hello()?;
+        engine.send(&request)?;
+        loop {
+            match engine.event()? {
+                Event::Progress { .. } => {}
+                Event::Explained { analysis } => return Ok(analysis),
+                Event::Failed { message } => return Err(Fault::new(FaultKind::Refused, message)),
+                other => return Err(out_of_turn(&other)),
+            }
+        }
+    });
+    std::fs::remove_dir_all(&work).with_context(|| format!("cannot remove {}", work.display()))?;
+    Ok(explained)
+}
+
 fn talk(engine: &mut EngineProcess, request: &Request, samples: &mut Vec<Sample>) -> Result<(), Fault> {
     engine.hello()?;
     engine.send(request)?;
+    listen(engine, samples)
+}
+
+/// Takes samples until the engine is done.
+fn listen(engine: &mut EngineProcess, samples: &mut Vec<Sample>) -> Result<(), Fault> {
     loop {
         match engine.event()? {
             Event::Progress { .. } => {}

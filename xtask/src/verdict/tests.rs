@@ -49,7 +49,7 @@ fn suite(cells: &[&str]) -> BTreeSet<String> {
 }
 
 fn judged(base: &Measured, head: &Measured) -> Comparison {
-    compare(base, head, &suite(&[CELL]), Tier::All)
+    compare(base, head, &suite(&[CELL]), Scope::of(Tier::All))
 }
 
 #[test]
@@ -103,10 +103,10 @@ fn sides_must_be_of_a_kind() {
     let mut renamed = base.clone();
     let cell = renamed.cells.remove(CELL).unwrap();
     renamed.cells.insert("s/d[]".into(), cell);
-    let comparison = compare(&base, &renamed, &suite(&["s/d[]"]), Tier::All);
+    let comparison = compare(&base, &renamed, &suite(&["s/d[]"]), Scope::of(Tier::All));
     assert_eq!(comparison.cells["s/d[]"], Verdict::Incomparable);
     assert_eq!(comparison.cells[CELL], Verdict::Incomparable);
-    let filtered = compare(&base, &renamed, &suite(&["s/d[]", CELL]), Tier::All);
+    let filtered = compare(&base, &renamed, &suite(&["s/d[]", CELL]), Scope::of(Tier::All));
     assert!(!filtered.cells.contains_key(CELL), "a cell that was not selected is not judged");
 }
 
@@ -130,10 +130,10 @@ fn times_are_advice_and_only_from_the_same_machine() {
 #[test]
 fn a_tier_says_what_it_does_not_compare() {
     let (base, head) = (counters(&[("rows_read", 5)]), counters(&[("rows_read", 6)]));
-    let comparison = compare(&base, &head, &suite(&[CELL]), Tier::Time);
+    let comparison = compare(&base, &head, &suite(&[CELL]), Scope::of(Tier::Time));
     assert_eq!(comparison.verdict(), Verdict::NotCompared);
     assert_eq!(comparison.notes[0], "counters not compared: the tier is time");
-    let comparison = compare(&base, &head, &suite(&[CELL]), Tier::Exact);
+    let comparison = compare(&base, &head, &suite(&[CELL]), Scope::of(Tier::Exact));
     assert_eq!(comparison.verdict(), Verdict::Regressed);
     assert_eq!(comparison.notes[0], "times not compared: the tier is exact");
 }

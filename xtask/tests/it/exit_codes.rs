@@ -44,7 +44,7 @@ fn usage_and_configuration_are_2() {
     check(&["bench", "open[size=huge]"], "matches no cell");
     check(&["bench", "--resume"], "no unfinished run of suite 'smoke'");
     check(&["bench", "--engine", "/nowhere"], "no engine at /nowhere");
-    check(&["compare", "one", "two"], "no run or baseline 'one'");
+    check(&["compare", "one", "two"], "no run, baseline, revision or binary 'one'");
     check(&["report"], "there is no run yet");
     check(&["baseline", "save", "mine"], "there is no run; make one");
     check(&["ci", "clipy"], "did you mean 'clippy'?");
@@ -86,7 +86,7 @@ fn without_a_baseline_such_a_counter_is_named() {
 fn what_cannot_be_compared_is_4() {
     let workspace = Workspace::new();
     let ran = workspace.expect(4, "", &["bench", "--against", "smoke"]);
-    assert!(ran.stderr.contains("no run or baseline 'smoke'"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("no run, baseline, revision or binary 'smoke'"), "{}", ran.stderr);
     workspace.bless();
     let ran = workspace.expect(4, "open=lost-metric", &["bench"]);
     assert!(ran.stdout.contains("cold rows_read was 144,000, is missing now"), "{}", ran.stdout);

@@ -88,7 +88,7 @@ fn an_engine_of_another_protocol_fails_every_cell() {
         assert!(ran.stdout.contains(expect), "{}", ran.stdout);
         assert!(ran.stdout.contains("3 failed (exit code 5)"), "{}", ran.stdout);
     };
-    all("*=wrong-protocol", "the engine speaks protocol 3, this harness 2; build both anew");
+    all("*=wrong-protocol", "the engine speaks protocol 4, this harness 3; build both anew");
     all("*=late-hello", "the engine did not greet first");
     all("*=no-hello", "without an error");
     all("*=bad-end", "the engine ended with exit code 7");

@@ -2,6 +2,7 @@
 
 mod baselines;
 mod bench;
+mod beside;
 mod claims;
 mod commands;
 mod exit_codes;
@@ -9,5 +10,6 @@ mod failures;
 mod peers;
 mod reports;
 mod resume;
+mod revisions;
 mod shape;
 mod workspace;

@@ -217,7 +217,7 @@ fn the_json_report_is_versioned() {
     workspace.bless();
     workspace.expect(1, "open=extra-request", &["bench"]);
     let report: serde_json::Value = serde_json::from_str(&workspace.read_latest("report.json")).unwrap();
-    assert_eq!(report["format"], 1);
+    assert_eq!(report["format"], 2);
     assert_eq!(report["verdict"], "regressed");
     assert_eq!(report["exit_code"], 1);
     assert_eq!(report["cells"][0]["cell"], "smoke/open[size=tiny]");

@@ -140,7 +140,8 @@ fn ran(output: Output) -> Ran {
     }
 }
 
-fn fake_engine() -> PathBuf {
+/// Returns the path of the scripted engine.
+pub(crate) fn fake_engine() -> PathBuf {
     let harness = Path::new(env!("CARGO_BIN_EXE_xtask"));
     let engine = harness.with_file_name("examples").join("fake_engine");
     assert!(engine.is_file(), "cargo test builds examples: {}", engine.display());

@@ -1,0 +1,293 @@
+//! `cargo xtask bench --against REVISION`: the base is built and measured beside the head, in pairs.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Context as _;
+use scenarios::Cell;
+
+use super::print;
+use crate::cli::{BenchOptions, Tier};
+use crate::evaluation::Evaluation;
+use crate::exit::{Exit, Stop};
+use crate::fingerprint::Context;
+use crate::paths::Paths;
+use crate::plan;
+use crate::process::FaultKind;
+use crate::record::{BaseHeader, CutLine, DifferenceLine, EndLine, Header, Line, Record, RecordWriter, Side};
+use crate::report::{self, Colors};
+use crate::revision::{Built, Layout, Revision};
+use crate::runner::calibrate::calibrate;
+use crate::runner::pairs::{Sides, confirm_pairs, measure_pairs};
+use crate::runner::{self, Done, Surroundings, cell};
+use crate::selection::Selection;
+use crate::timing::{self, Timing};
+use crate::verdict::Verdict;
+use crate::work_folder::WorkFolder;
+use crate::{clock, engine_build, explained, random};
+
+/// Pairs of processes for a cell, if no other number is asked for.
+pub(crate) const PAIRS: u32 = 24;
+
+/// Effects up to this many millionths are no regression, if nothing else is asked for.
+pub(crate) const MARGIN_PPM: u32 = 10_000;
+
+/// Effects shown to be less than this many millionths are no change.
+pub(crate) const EQUIVALENCE_PPM: u32 = 50_000;
+
+/// What the warm executions of a process should take together, in ns.
+const MEASURED_NS: u64 = 300_000_000;
+
+/// An engine of a comparison.
+pub(super) struct Engine {
+    /// What people call it.
+    name: String,
+    built: Built,
+    /// What it was built from, unless it was given.
+    revision: Option<Revision>,
+}
+
+/// The engines of a comparison.
+pub(super) struct Engines {
+    base: Engine,
+    head: Engine,
+}
+
+impl Engine {
+    fn of(paths: &Paths, revision: Revision) -> anyhow::Result<Self> {
+        let built = revision.build(paths, Layout::Usual)?;
+        Ok(Self { name: revision.name.clone(), built, revision: Some(revision) })
+    }
+
+    fn given(path: &Path) -> anyhow::Result<Self> {
+        let binary = path.canonicalize().with_context(|| format!("no engine at {}", path.display()))?;
+        let built = Built { digest: engine_build::digest(&binary)?, binary };
+        Ok(Self { name: format!("the binary {}", Paths::shown(path)), built, revision: None })
+    }
+
+    /// Returns the engine with its code laid out otherwise, or as it is if it was given.
+    fn other_layout(&self, paths: &Paths) -> anyhow::Result<PathBuf> {
+        match &self.revision {
+            Some(revision) => Ok(revision.build(paths, Layout::Other)?.binary),
+            None => Ok(self.built.binary.clone()),
+        }
+    }
+}
+
+impl Engines {
+    /// Builds the engines of two revisions.
+    pub(super) fn of(paths: &Paths, base: Revision, head: Revision) -> anyhow::Result<Self> {
+        Ok(Self { base: Engine::of(paths, base)?, head: Engine::of(paths, head)? })
+    }
+
+    /// Returns the binaries of the base and the head.
+    pub(super) fn binaries(&self) -> [&Path; 2] {
+        [&self.base.built.binary, &self.head.built.binary]
+    }
+
+    /// Finds and builds what a word names, if it names a revision or a binary, and the head. Equal engines are
+    /// reported and end the comparison, unless it is forced.
+    pub(super) fn find(paths: &Paths, options: &BenchOptions, word: &str) -> anyhow::Result<Found> {
+        let path = Path::new(word);
+        let is_binary = path.is_file() && path.extension().is_none_or(|extension| extension != "json");
+        let base = if is_binary { None } else { Revision::find(paths, word) };
+        if base.is_none() && !is_binary {
+            return Ok(Found::Neither);
+        }
+        let head = match &options.engine {
+            Some(_) => None,
+            None => Some(Revision::of_working_tree(paths)?),
+        };
+        if let (Some(base), Some(head)) = (&base, &head)
+            && base.has_sources_of(head)
+            && !options.force
+        {
+            return Ok(Found::Identical(format!(
+                "{} and {} have the same sources of the engine: there is nothing to measure; --force measures it",
+                base.name, head.name
+            )));
+        }
+        let base = match base {
+            Some(base) => Engine::of(paths, base)?,
+            None => Engine::given(path)?,
+        };
+        let head = match (head, &options.engine) {
+            (Some(head), _) => Engine::of(paths, head)?,
+            (None, given) => Engine::given(given.as_deref().expect("the head is built unless it is given"))?,
+        };
+        if base.built.digest == head.built.digest && !options.force {
+            return Ok(Found::Identical(format!(
+                "{} and {} are the same binary: there is nothing to measure; --force measures it",
+                base.name, head.name
+            )));
+        }
+        Ok(Found::Engines(Box::new(Self { base, head })))
+    }
+}
+
+/// What a word after `--against` names.
+pub(super) enum Found {
+    /// Two engines.
+    Engines(Box<Engines>),
+    /// The same engine twice; said in words.
+    Identical(String),
+    /// Neither a revision nor a binary.
+    Neither,
+}
+
+/// Measures a suite on both engines and reports.
+pub(super) fn bench(
+    paths: &Paths,
+    options: &BenchOptions,
+    selection: &Selection,
+    engines: &Engines,
+) -> anyhow::Result<Exit> {
+    let (folder, evaluation) = measure(paths, options, selection, engines)?;
+    print(&report::write(&folder, &evaluation, options.json.as_deref(), Colors::of_stdout())?)?;
+    Ok(evaluation.exit())
+}
+
+/// Measures a suite on both engines; returns the run's folder and what it says.
+pub(super) fn measure(
+    paths: &Paths,
+    options: &BenchOptions,
+    selection: &Selection,
+    engines: &Engines,
+) -> anyhow::Result<(PathBuf, Evaluation)> {
+    let work = WorkFolder::make(paths)?;
+    std::fs::create_dir_all(paths.ponds())?;
+    let of = |side: Side, engine: &Path| Surroundings {
+        side,
+        engine: engine.to_owned(),
+        ponds: paths.ponds(),
+        work: work.path.clone(),
+    };
+    let (base, head) = (&engines.base.built.binary, &engines.head.built.binary);
+    let sides = Sides {
+        compared: [of(Side::Base, base), of(Side::Head, head)],
+        canary: [of(Side::CanaryBase, base), of(Side::CanaryHead, base)],
+    };
+    let wanted = header(paths, options, selection, engines, &sides)?;
+    let (mut record, header, mut done) = if options.resume {
+        super::bench::resume(paths, &wanted)?
+    } else {
+        let mut wanted = wanted;
+        if options.tier != Tier::Exact {
+            calibrate(&sides.compared[1], &mut wanted.planned, MEASURED_NS)?;
+        }
+        let (record, header) = RecordWriter::create(&paths.runs(), wanted)?;
+        (record, header, Done::default())
+    };
+    for side in &sides.compared {
+        runner::prepare(side, &header.planned, &mut record, &mut done)?;
+    }
+    let deadline = options.budget.map(|budget| Instant::now() + budget);
+    let processes_cut = measure_pairs(&sides, &header, options.budget, &mut record, &mut done)?;
+    let folder = record.folder().to_owned();
+    if options.tier != Tier::Exact && !options.no_confirm {
+        let so_far = Record::read(&folder, CutLine::Refuse)?;
+        let timing = Timing::of(&so_far)?;
+        let flagged: BTreeSet<&str> = timing.as_ref().map(Timing::flagged).unwrap_or_default();
+        if !flagged.is_empty() {
+            eprintln!(
+                "{} cells are slower; both sides are built with another layout to see it again",
+                flagged.len()
+            );
+            let base = engines.base.other_layout(paths)?;
+            let head = engines.head.other_layout(paths)?;
+            let sides = [of(Side::ConfirmBase, &base), of(Side::ConfirmHead, &head)];
+            if !confirm_pairs(&sides, &header, &flagged, deadline, &mut record, &mut done)? {
+                eprintln!(
+                    "the budget was spent before the second builds were measured; what is slower stands"
+                );
+            }
+        }
+    }
+    explain(&folder, paths, &sides, &mut record)?;
+    record.append(&[Line::End(EndLine { ended: clock::text(clock::now_seconds()), processes_cut })])?;
+    drop(work);
+    let record = Record::read(&folder, CutLine::Refuse)?;
+    let evaluation = Evaluation::of(paths, &record)?;
+    Ok((folder, evaluation))
+}
+
+/// Asks both sides of cells that regressed how they answer, and keeps where that differs.
+fn explain(folder: &Path, paths: &Paths, sides: &Sides, record: &mut RecordWriter) -> anyhow::Result<()> {
+    let so_far = Record::read(folder, CutLine::Refuse)?;
+    let evaluation = Evaluation::of(paths, &so_far)?;
+    for planned in &so_far.header.planned {
+        let id = planned.cell.id();
+        if evaluation.comparison.cells.get(&id) != Some(&Verdict::Regressed) {
+            continue;
+        }
+        let [base, head] = &sides.compared;
+        // Imports and commits have no plan; then times and counters say what there is to say.
+        if let (Ok(base), Ok(head)) = (cell::explain(base, planned)?, cell::explain(head, planned)?) {
+            let said = explained::differences(&base, &head);
+            if !said.is_empty() {
+                record.append(&[Line::Difference(DifferenceLine { cell: id, said })])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn header(
+    paths: &Paths,
+    options: &BenchOptions,
+    selection: &Selection,
+    engines: &Engines,
+    sides: &Sides,
+) -> anyhow::Result<Header> {
+    let mut context = Vec::new();
+    for side in &sides.compared {
+        let hello = match runner::greet(&side.engine) {
+            Ok(hello) => Some(hello),
+            Err(fault) if fault.kind == FaultKind::Protocol => {
+                let name = if side.side == Side::Base { &engines.base.name } else { &engines.head.name };
+                let message = format!("{name} cannot be measured by this harness: {}", fault.message);
+                return Err(Stop::error(Exit::Incomparable, message));
+            }
+            Err(_) => None,
+        };
+        context.push(Context::read(&paths.root, hello.as_ref()));
+    }
+    let (mut head, mut base) = (context.remove(1), context.remove(0));
+    head.revision = engines.head.name.clone();
+    base.revision = engines.base.name.clone();
+    let suite = selection.suite.name.clone();
+    let now = clock::now_seconds();
+    let run = format!("{}-{suite}", clock::stamp(now));
+    let mut planned = plan::plan(selection, options.tier);
+    for cell in &mut planned {
+        cell.processes = if options.tier == Tier::Exact { plan::LEAST_PROCESSES } else { options.pairs };
+    }
+    let base = BaseHeader {
+        name: engines.base.name.clone(),
+        engine_digest: engines.base.built.digest.clone(),
+        context: base,
+        pairs: options.pairs,
+        seed: random::seed(&run),
+        margin_ppm: options.margin,
+        equivalence_ppm: EQUIVALENCE_PPM.max(2 * options.margin),
+        canary: planned.first().map(|planned| planned.cell.id()),
+    };
+    if options.tier != Tier::Exact {
+        timing::family(&base, planned.len()).map_err(|error| Stop::error(Exit::Usage, error.to_string()))?;
+    }
+    Ok(Header {
+        format: crate::record::FORMAT,
+        run,
+        started: clock::text(now),
+        filters: selection.filters.clone(),
+        tier: options.tier,
+        against: options.against.clone(),
+        base: Some(base),
+        engine_digest: engines.head.built.digest.clone(),
+        context: head,
+        suite_cells: selection.suite.cells().iter().map(Cell::id).collect(),
+        planned,
+        suite,
+    })
+}

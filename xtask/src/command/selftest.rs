@@ -1,0 +1,280 @@
+//! `cargo xtask selftest`: plant faults, and compare what is the same, to see how far the gate can be trusted.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context as _, ensure};
+
+use super::{beside, print};
+use crate::cli::{SelftestOptions, Tier};
+use crate::exit::Exit;
+use crate::fingerprint::{Context, Machine};
+use crate::paired::Call;
+use crate::paths::Paths;
+use crate::plan::{self, PlannedCell};
+use crate::record::{BaseHeader, CutLine, EndLine, FORMAT, Header, Line, Record, RecordWriter, Side};
+use crate::resolve;
+use crate::revision::{Layout, Revision};
+use crate::runner::calibrate::calibrate;
+use crate::runner::pairs::{Sides, measure_pairs};
+use crate::runner::{self, Done, Surroundings};
+use crate::selection::{self, DEFAULT_SUITE};
+use crate::selftest::{
+    COUNTED, Experiment, FULL, Head, Outcome, QUICK, TIMED, Tally, markdown, probes, table,
+};
+use crate::summary::Summary;
+use crate::timing::Timing;
+use crate::verdict::{Scope, Times, Verdict, compare};
+use crate::work_folder::WorkFolder;
+use crate::{clock, random};
+
+/// What the warm executions of a process should take together, in ns, where only false alarms are counted.
+const SHORT_NS: u64 = 40_000_000;
+
+/// The same where effects are to be found.
+const LONG_NS: u64 = 200_000_000;
+
+/// The suites that the cells are of.
+const SUITES: [&str; 2] = [DEFAULT_SUITE, "small"];
+
+/// Where the full result stands in docs/METHODOLOGY.md.
+const BEGIN: &str = "<!-- selftest -->\n";
+const END: &str = "<!-- end of selftest -->";
+
+/// What every experiment has.
+struct Bench<'a> {
+    paths: &'a Paths,
+    work: &'a Path,
+    folder: PathBuf,
+    /// The cells with short and with long measurements.
+    planned: [Vec<PlannedCell>; 2],
+    /// The engine that plants can be planted in.
+    planted: PathBuf,
+    /// The engine with another layout.
+    other: PathBuf,
+    /// The engine with a comment more.
+    commented: PathBuf,
+}
+
+/// Runs the command.
+pub(crate) fn run(paths: &Paths, options: &SelftestOptions) -> anyhow::Result<Exit> {
+    let experiments: &[Experiment] = if options.quick { &QUICK } else { &FULL };
+    let revision = Revision::of_working_tree(paths)?;
+    let planted = revision.build(paths, Layout::Planted)?.binary;
+    let build = |head: Head, layout: Layout| -> anyhow::Result<PathBuf> {
+        let is_needed = experiments.iter().any(|experiment| experiment.head == head);
+        if is_needed { Ok(revision.build(paths, layout)?.binary) } else { Ok(planted.clone()) }
+    };
+    let other = build(Head::OtherLayout, Layout::PlantedOther)?;
+    let commented = build(Head::Commented, Layout::PlantedCommented)?;
+    let work = WorkFolder::make(paths)?;
+    std::fs::create_dir_all(paths.ponds())?;
+    let began = clock::now_seconds();
+    let mut bench = Bench {
+        paths,
+        work: &work.path,
+        folder: paths.target.join("pondmark/selftest").join(clock::stamp(began)),
+        planned: [planned(paths)?, planned(paths)?],
+        planted: planted.clone(),
+        other,
+        commented,
+    };
+    let plain = bench.surroundings(Side::Head, &bench.planted.clone());
+    for (planned, measured_ns) in bench.planned.iter_mut().zip([SHORT_NS, LONG_NS]) {
+        calibrate(&plain, planned, measured_ns)?;
+    }
+    let mut outcomes = Vec::new();
+    for experiment in experiments {
+        eprintln!("selftest: {}, {} runs", experiment.name, experiment.runs);
+        let tally = bench.tally(experiment)?;
+        outcomes.push(Outcome { experiment: *experiment, tally });
+    }
+    eprintln!("selftest: probes for silent success");
+    let probed = probes::run(bench.work)?;
+    let failed = outcomes.iter().filter(|outcome| outcome.complaint().is_some()).count()
+        + probed.iter().filter(|probed| !probed.is_right()).count();
+    let verdict = match failed {
+        0 => "PASS: every experiment and probe came out as it should (exit code 0)".to_owned(),
+        _ => format!("FAILED: {failed} experiments or probes did not come out as they should (exit code 5)"),
+    };
+    let tables = [table(&outcomes).terminal(), probes::table(&probed).terminal()].join("\n");
+    print(&format!("{tables}\n{verdict}\n"))?;
+    if !options.quick {
+        let machine = Machine::read().to_string();
+        let text = markdown(&outcomes, &clock::text(began), &machine, "cargo xtask selftest");
+        document(paths, &format!("{text}\n{}", probes::table(&probed).markdown()))?;
+    }
+    Ok(if failed == 0 { Exit::Pass } else { Exit::Failed })
+}
+
+/// Plans the cells of the self-test, the one that is only counted last.
+fn planned(paths: &Paths) -> anyhow::Result<Vec<PlannedCell>> {
+    let mut all = Vec::new();
+    for selection in selection::select(&paths.suites(), &SUITES.map(str::to_owned))? {
+        all.extend(plan::plan(&selection, Tier::All));
+    }
+    let find = |id: &&str| all.iter().find(|planned| planned.cell.id() == **id).cloned();
+    let cells: Vec<PlannedCell> = TIMED.iter().chain([&COUNTED]).filter_map(find).collect();
+    ensure!(
+        cells.len() == TIMED.len() + 1,
+        "the suites {} lack a cell of the self-test",
+        SUITES.join(" and ")
+    );
+    Ok(cells)
+}
+
+impl Bench<'_> {
+    fn surroundings(&self, side: Side, engine: &Path) -> Surroundings {
+        let (ponds, work) = (self.paths.ponds(), self.work.to_owned());
+        Surroundings { side, engine: engine.to_owned(), ponds, work }
+    }
+
+    /// Writes a script that runs an engine with a fault; both sides are scripts, so that it costs them alike.
+    fn script(&self, name: &str, engine: &Path, plant: &str) -> anyhow::Result<PathBuf> {
+        let path = self.work.join(name);
+        let engine = engine.display();
+        std::fs::write(&path, format!("#!/bin/sh\nPOND_PLANT='{plant}' exec '{engine}' \"$@\"\n"))?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))?;
+        Ok(path)
+    }
+
+    fn tally(&self, experiment: &Experiment) -> anyhow::Result<Tally> {
+        let base = self.script("base", &self.planted, "")?;
+        let head = match experiment.head {
+            Head::Same => &self.planted,
+            Head::OtherLayout => &self.other,
+            Head::Commented => &self.commented,
+        };
+        let head = self.script("head", head, experiment.plant)?;
+        let sides = Sides {
+            compared: [self.surroundings(Side::Base, &base), self.surroundings(Side::Head, &head)],
+            canary: [self.surroundings(Side::CanaryBase, &base), self.surroundings(Side::CanaryHead, &base)],
+        };
+        let _load = if experiment.loaded { Some(Load::begin()?) } else { None };
+        let mut tally = Tally::default();
+        for run in 0..experiment.runs {
+            let header = self.header(experiment, run, &sides)?;
+            let (mut record, header) = RecordWriter::create(&self.folder, header)?;
+            let mut done = Done::default();
+            runner::prepare(&sides.compared[0], &header.planned, &mut record, &mut done)?;
+            measure_pairs(&sides, &header, None, &mut record, &mut done)?;
+            record.append(&[Line::End(EndLine {
+                ended: clock::text(clock::now_seconds()),
+                processes_cut: 0,
+            })])?;
+            add(&mut tally, &Record::read(record.folder(), CutLine::Refuse)?)?;
+        }
+        Ok(tally)
+    }
+
+    fn header(&self, experiment: &Experiment, run: u32, sides: &Sides) -> anyhow::Result<Header> {
+        let hello = runner::greet(&sides.compared[0].engine).ok();
+        let context = Context::read(&self.paths.root, hello.as_ref());
+        let name = format!("{}-{}", experiment.name.replace(' ', "-").replace('%', "percent"), run + 1);
+        let seed = random::seed(&format!("{}{name}", self.folder.display()));
+        let base = BaseHeader {
+            name: "the same engine".to_owned(),
+            engine_digest: String::new(),
+            context: context.clone(),
+            pairs: beside::PAIRS,
+            seed,
+            margin_ppm: beside::MARGIN_PPM,
+            equivalence_ppm: beside::EQUIVALENCE_PPM,
+            canary: TIMED.first().map(|id| (*id).to_owned()),
+        };
+        let mut planned = self.planned[usize::from(experiment.long)].clone();
+        if !experiment.exact {
+            planned.truncate(TIMED.len());
+        }
+        Ok(Header {
+            format: FORMAT,
+            run: name,
+            started: clock::text(clock::now_seconds()),
+            suite: DEFAULT_SUITE.to_owned(),
+            filters: Vec::new(),
+            tier: if experiment.exact { Tier::Exact } else { Tier::All },
+            against: None,
+            base: Some(base),
+            engine_digest: String::new(),
+            context,
+            suite_cells: planned.iter().map(|planned| planned.cell.id()).collect(),
+            planned,
+        })
+    }
+}
+
+/// Adds what a run says of its cells.
+fn add(tally: &mut Tally, record: &Record) -> anyhow::Result<()> {
+    if let Some(failure) = record.failures.first() {
+        anyhow::bail!("{}: {}", failure.cell, failure.message);
+    }
+    let base = record.header.base.as_ref().context("a run of the self-test has a base")?;
+    tally.runs += 1;
+    if record.header.tier != Tier::Exact
+        && let Some(timing) = Timing::of(record)?
+    {
+        let before = tally.slower + tally.faster;
+        for cell in timing.cells.values() {
+            // As `bench` says it, but for the confirmation: nothing, if the machine moved.
+            let call = if timing.contaminated { Call::Inconclusive } else { cell.judged.call };
+            tally.add(call, cell.judged.pairs);
+        }
+        tally.runs_called += u64::from(tally.slower + tally.faster > before);
+        tally.contaminated += u64::from(timing.contaminated);
+    }
+    let head = Summary::of(record).measured();
+    let base = resolve::of_base(record, base);
+    let scope = Scope { counters: true, bounded: true, times: Times::InPairs };
+    let comparison = compare(&base.measured, &head, &base.suite_cells, scope);
+    tally.counters_compared += comparison.cells.len() as u64;
+    let has_moved = |verdict: &&Verdict| !matches!(verdict, Verdict::Unchanged);
+    tally.counters_moved += comparison.cells.values().filter(has_moved).count() as u64;
+    for finding in comparison.findings.iter().filter(|finding| finding.verdict == Verdict::Regressed) {
+        if let Some(metric) = finding.metric.as_ref().filter(|metric| !tally.named.contains(metric)) {
+            tally.named.push(metric.clone());
+        }
+    }
+    Ok(())
+}
+
+/// Puts the result into docs/METHODOLOGY.md.
+fn document(paths: &Paths, text: &str) -> anyhow::Result<()> {
+    let path = paths.docs().join("METHODOLOGY.md");
+    let before = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let begin = before.find(BEGIN).map(|at| at + BEGIN.len());
+    let end = begin.and_then(|begin| before[begin..].find(END).map(|at| begin + at));
+    let (Some(begin), Some(end)) = (begin, end) else {
+        anyhow::bail!("{} has no place for the result: {} … {END}", path.display(), BEGIN.trim());
+    };
+    let after = format!("{}\n{text}\n{}", &before[..begin], &before[end..]);
+    std::fs::write(&path, after).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Keeps a processor busy as long as the harness is there.
+const LOAD: &str =
+    "while kill -0 $PPID; do i=0; while [ $i -lt 100000 ]; do i=$((i + 1)); done; done 2> /dev/null";
+
+/// Processes that compete with what is measured, until it is dropped.
+struct Load(Vec<Child>);
+
+impl Load {
+    fn begin() -> anyhow::Result<Self> {
+        let mut load = Self(Vec::new());
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            let mut command = Command::new("sh");
+            command.args(["-c", LOAD]).stdin(Stdio::null()).stdout(Stdio::null());
+            load.0.push(command.spawn().context("cannot start a competing process")?);
+        }
+        Ok(load)
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}

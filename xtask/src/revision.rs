@@ -1,0 +1,189 @@
+//! The engine of a revision, or of the working tree as it is now: checked out beside, built once, kept.
+//!
+//! Both sides of a comparison are built in the same folder, one after the other, so that equal sources give equal
+//! binaries and what the compiler makes of a path favours neither. Nothing in the user's checkout is touched: the
+//! working tree becomes a tree of git through an index of its own.
+
+mod git;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use crate::engine_build;
+use crate::exit::{Exit, Stop};
+use crate::paths::Paths;
+use git::{Git, Worktree};
+
+/// What an engine is built from; a change of anything else gives the same engine.
+const SOURCES: [&str; 7] =
+    [".cargo", "Cargo.lock", "Cargo.toml", "datagen", "engine", "rust-toolchain.toml", "scenarios"];
+
+/// The sources of one side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Revision {
+    /// What people call it: `main (a4838f6)`, `working tree`.
+    pub(crate) name: String,
+    /// The tree of all its files.
+    tree: String,
+    /// Names the sources an engine is built from.
+    sources: String,
+}
+
+/// An engine that was built from a revision.
+#[derive(Clone, Debug)]
+pub(crate) struct Built {
+    /// The binary; it is kept.
+    pub(crate) binary: PathBuf,
+    /// Its digest.
+    pub(crate) digest: String,
+}
+
+impl Revision {
+    /// Finds a commit by any name that git knows; nothing if git knows none.
+    pub(crate) fn find(paths: &Paths, word: &str) -> Option<Self> {
+        let git = Git::new(&paths.root);
+        // A word that begins with a dash would be an option.
+        let commit = git.read(&[
+            "rev-parse",
+            "--verify",
+            "--quiet",
+            "--end-of-options",
+            &format!("{word}^{{commit}}"),
+        ]);
+        let commit = commit.ok().filter(|commit| !commit.is_empty())?;
+        let short = git.read(&["rev-parse", "--short", &commit]).ok()?;
+        let name = if commit.starts_with(word) { short } else { format!("{word} ({short})") };
+        let tree = git.read(&["rev-parse", &format!("{commit}^{{tree}}")]).ok()?;
+        let sources = git.sources(&tree).ok()?;
+        Some(Self { name, tree, sources })
+    }
+
+    /// Returns the full name of the commit that a word means. Fails if git knows none.
+    pub(crate) fn commit(paths: &Paths, word: &str) -> anyhow::Result<String> {
+        let commit = format!("{word}^{{commit}}");
+        Git::new(&paths.root)
+            .read(&["rev-parse", "--verify", "--quiet", "--end-of-options", &commit])
+            .map_err(|_| Stop::error(Exit::Usage, format!("'{word}' is no revision")))
+    }
+
+    /// Lists the commits after one up to another along first parents, oldest first, by their full names.
+    pub(crate) fn between(paths: &Paths, good: &str, bad: &str) -> anyhow::Result<Vec<String>> {
+        let range = format!("{good}..{bad}");
+        let listed = Git::new(&paths.root).read(&[
+            "rev-list",
+            "--first-parent",
+            "--reverse",
+            "--end-of-options",
+            &range,
+        ])?;
+        Ok(listed.lines().map(str::to_owned).collect())
+    }
+
+    /// Takes the working tree as it is, with what is not committed and not ignored.
+    pub(crate) fn of_working_tree(paths: &Paths) -> anyhow::Result<Self> {
+        let git = Git::new(&paths.root);
+        let tree = git.snapshot(&paths.engines()).context("cannot take the working tree as it is")?;
+        let committed = git.read(&["rev-parse", "HEAD^{tree}"]).unwrap_or_default();
+        let head = git.read(&["rev-parse", "--short", "HEAD"]).unwrap_or_else(|_| "no commit".to_owned());
+        let name = if tree == committed { head } else { format!("working tree on {head}") };
+        let sources = git.sources(&tree)?;
+        Ok(Self { name, tree, sources })
+    }
+
+    /// Tells whether an engine of both would be built from the same files.
+    pub(crate) fn has_sources_of(&self, other: &Self) -> bool {
+        self.sources == other.sources
+    }
+
+    /// Returns the engine, built if it is not kept already. Dependencies are shared with the workspace's own builds.
+    pub(crate) fn build(&self, paths: &Paths, layout: Layout) -> anyhow::Result<Built> {
+        let key = format!("{}-{}{}", self.sources, toolchain(paths), layout.suffix());
+        let binary = paths.engines().join(key).join("pond");
+        if !binary.is_file() {
+            eprintln!("building the engine of {}", self.name);
+            let worktree = Worktree::check_out(paths, &self.tree)?;
+            if layout == Layout::PlantedCommented {
+                comment(&worktree.path().join(COMMENTED))?;
+            }
+            let built = engine_build::build_at(worktree.path(), &paths.target, layout.arguments())
+                .map_err(|error| Stop::error(Exit::Failed, format!("{}: {error:#}", self.name)))?;
+            keep(&built, &binary)?;
+            // What is left where the workspace's own engine belongs is another revision's.
+            std::fs::remove_file(&built).with_context(|| format!("cannot remove {}", built.display()))?;
+        }
+        Ok(Built { digest: engine_build::digest(&binary)?, binary })
+    }
+}
+
+/// How the engine is built. A change of layout alone can make it a few percent faster or slower.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// As everybody builds it.
+    Usual,
+    /// Cut into another number of parts, so that functions lie elsewhere.
+    Other,
+    /// With faults that the self-test can plant.
+    Planted,
+    /// With such faults, and laid out otherwise.
+    PlantedOther,
+    /// With such faults, and a comment more in one of its sources.
+    PlantedCommented,
+}
+
+/// Cuts the engine's crate into other parts than usual.
+const OTHER: &str = "--config=profile.release.package.engine.codegen-units=5";
+
+/// The engine refuses plants unless it is built with assertions.
+const PLANTED: [&str; 2] =
+    ["--features=plants", "--config=profile.release.package.engine.debug-assertions=true"];
+
+impl Layout {
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Usual => "",
+            Self::Other => "-other-layout",
+            Self::Planted => "-planted",
+            Self::PlantedOther => "-planted-other-layout",
+            Self::PlantedCommented => "-planted-commented",
+        }
+    }
+
+    fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Usual => &[],
+            Self::Other => &[OTHER],
+            Self::Planted | Self::PlantedCommented => &PLANTED,
+            Self::PlantedOther => &[PLANTED[0], PLANTED[1], OTHER],
+        }
+    }
+}
+
+/// The source that gets a comment: rows are read through it.
+const COMMENTED: &str = "engine/src/series/reader.rs";
+
+/// Puts a comment in front of a source, so that every line of it has another number.
+fn comment(source: &Path) -> anyhow::Result<()> {
+    let text =
+        std::fs::read_to_string(source).with_context(|| format!("cannot read {}", source.display()))?;
+    std::fs::write(source, format!("// A comment changes nothing.\n{text}"))
+        .with_context(|| format!("cannot write {}", source.display()))
+}
+
+/// Names the compiler and its flags: another one gives another engine.
+fn toolchain(paths: &Paths) -> String {
+    let version = crate::fingerprint::output_of("rustc", &["-vV"], &paths.root).unwrap_or_default();
+    let flags = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS"]
+        .map(|name| std::env::var(name).unwrap_or_default());
+    format!("{:08x}", crate::random::seed(&format!("{version}\n{}", flags.join("\n"))) as u32)
+}
+
+/// Copies a binary to where it is kept, whole or not at all.
+fn keep(built: &Path, kept: &Path) -> anyhow::Result<()> {
+    let folder = kept.parent().expect("a kept binary lies in a folder");
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let unfinished = kept.with_extension("unfinished");
+    std::fs::copy(built, &unfinished)
+        .and_then(|_| std::fs::rename(&unfinished, kept))
+        .with_context(|| format!("cannot keep the engine at {}", kept.display()))
+}

@@ -1,0 +1,134 @@
+//! Two sides in turn: in every round each cell once on both, in random order, and a canary.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+
+use super::{Answers, Done, Surroundings, cell, keep};
+use crate::cli::Tier;
+use crate::plan::{LEAST_PROCESSES, PlannedCell};
+use crate::progress::Progress;
+use crate::random;
+use crate::record::{CutLine, Header, Record, RecordWriter};
+use crate::timing::{self, Timing};
+
+/// The engines of a comparison.
+#[derive(Debug)]
+pub(crate) struct Sides {
+    /// The base and the head.
+    pub(crate) compared: [Surroundings; 2],
+    /// The base twice.
+    pub(crate) canary: [Surroundings; 2],
+}
+
+/// Measures the cells of a run in pairs until they are decided, the pairs are used up, or the budget is spent; returns
+/// how many processes the budget cut.
+pub(crate) fn measure_pairs(
+    sides: &Sides,
+    header: &Header,
+    budget: Option<Duration>,
+    record: &mut RecordWriter,
+    done: &mut Done,
+) -> anyhow::Result<u32> {
+    let base = header.base.as_ref().expect("a run of pairs has a base");
+    let exact = header.tier == Tier::Exact;
+    let rounds = if exact { LEAST_PROCESSES } else { base.pairs };
+    let looks = timing::family(base, header.planned.len());
+    let began = Instant::now();
+    let mut decided = BTreeSet::new();
+    for round in 0..rounds {
+        let is_open = |planned: &&PlannedCell| {
+            let id = planned.cell.id();
+            !decided.contains(&id) && !done.failed.contains(&id)
+        };
+        let open: Vec<&PlannedCell> = header.planned.iter().filter(is_open).collect();
+        if open.is_empty() {
+            break;
+        }
+        if round >= LEAST_PROCESSES && budget.is_some_and(|budget| began.elapsed() >= budget) {
+            return Ok(2 * open.len() as u32 * (rounds - round));
+        }
+        let mut turns: Vec<(&PlannedCell, &[Surroundings; 2])> =
+            open.into_iter().map(|planned| (planned, &sides.compared)).collect();
+        let is_canary = |planned: &&PlannedCell| base.canary.as_ref() == Some(&planned.cell.id());
+        let canary = header.planned.iter().find(is_canary);
+        if let Some(canary) = canary.filter(|canary| !exact && !done.failed.contains(&canary.cell.id())) {
+            turns.push((canary, &sides.canary));
+        }
+        let progress = Progress::start(turns.len());
+        for (turn, (planned, sides)) in random::shuffled(turns, base.seed, round).into_iter().enumerate() {
+            progress.now(&planned.cell.id(), None);
+            pair(planned, sides, round, random::coin(base.seed, round, turn), record, done, &progress)?;
+            progress.step();
+        }
+        progress.line(&format!(
+            "round {} of at most {rounds} is measured; {} cells decided",
+            round + 1,
+            decided.len()
+        ));
+        let is_look = looks.as_ref().is_ok_and(|family| family.design.look(round as usize + 1).is_some());
+        if !exact && is_look && round + 1 < rounds {
+            let so_far = Record::read(record.folder(), CutLine::LeaveOut)?;
+            decided = Timing::decided(&so_far).context("cannot look at the pairs so far")?;
+        }
+    }
+    Ok(0)
+}
+
+/// Measures cells that were called regressed in pairs of other builds, until a deadline; returns whether all were.
+pub(crate) fn confirm_pairs(
+    sides: &[Surroundings; 2],
+    header: &Header,
+    flagged: &BTreeSet<&str>,
+    deadline: Option<Instant>,
+    record: &mut RecordWriter,
+    done: &mut Done,
+) -> anyhow::Result<bool> {
+    let base = header.base.as_ref().expect("a run of pairs has a base");
+    let cells: Vec<&PlannedCell> =
+        header.planned.iter().filter(|planned| flagged.contains(planned.cell.id().as_str())).collect();
+    for round in 0..base.pairs {
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Ok(false);
+        }
+        let cells: Vec<&PlannedCell> =
+            cells.iter().copied().filter(|planned| !done.failed.contains(&planned.cell.id())).collect();
+        let progress = Progress::start(cells.len());
+        // Other orders and coins than those that flagged the cells.
+        for (turn, planned) in random::shuffled(cells, !base.seed, round).into_iter().enumerate() {
+            progress.now(&format!("confirm {}", planned.cell.id()), None);
+            pair(planned, sides, round, random::coin(!base.seed, round, turn), record, done, &progress)?;
+            progress.step();
+        }
+        progress.line(&format!("round {} of {} to confirm is measured", round + 1, base.pairs));
+    }
+    Ok(true)
+}
+
+fn pair(
+    planned: &PlannedCell,
+    sides: &[Surroundings; 2],
+    round: u32,
+    head_first: bool,
+    record: &mut RecordWriter,
+    done: &mut Done,
+    progress: &Progress,
+) -> anyhow::Result<()> {
+    let [base, head] = sides;
+    let id = planned.cell.id();
+    let is_done = |side: &Surroundings| done.processes.contains(&(id.clone(), side.side, round));
+    let missing = [base, head].map(|side| !is_done(side));
+    if missing == [false, false] {
+        return Ok(());
+    }
+    let in_order = if head_first { [head, base] } else { [base, head] };
+    let outcomes = cell::run_in_turn(in_order, planned, round, Answers::Stated)?;
+    for (side, outcome) in in_order.into_iter().zip(outcomes) {
+        // A kill may have left one side of the pair.
+        if missing[usize::from(std::ptr::eq(side, head))] {
+            keep(side.side, planned, round, outcome, record, done, progress)?;
+        }
+    }
+    Ok(())
+}

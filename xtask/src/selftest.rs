@@ -1,0 +1,123 @@
+//! What the self-test tries and what came of it: is the gate silent where nothing changed, and does it find what did?
+
+mod outcome;
+pub(crate) mod probes;
+
+pub(crate) use outcome::{Outcome, Tally, markdown, table};
+
+/// What a run of the self-test compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Experiment {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// The fault planted in the head, as the variable `POND_PLANT` has it.
+    pub(crate) plant: &'static str,
+    /// What the head is built as.
+    pub(crate) head: Head,
+    /// Whether another process competes for the processors.
+    pub(crate) loaded: bool,
+    /// Whether times are left out, so that only counters are compared.
+    pub(crate) exact: bool,
+    /// Whether processes measure as long as they do for `bench`, which finds small effects; false alarms do not depend
+    /// on it.
+    pub(crate) long: bool,
+    /// How often the cells are compared.
+    pub(crate) runs: u32,
+    /// What should come of it.
+    pub(crate) expected: Expected,
+}
+
+/// What the head of an experiment is built from, which is always the working tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Head {
+    /// The base's own binary.
+    Same,
+    /// The same sources with another layout.
+    OtherLayout,
+    /// The same sources with a comment more, which moves every line of a file.
+    Commented,
+}
+
+/// What should come of an experiment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expected {
+    /// Nothing is called, in time or counters.
+    Silence,
+    /// Every cell is called slower; the least share that must be.
+    Slower {
+        /// In percent.
+        least_percent: u32,
+    },
+    /// How many cells are called slower is only told.
+    Told,
+    /// A counter that begins with one of these is named for at least one cell.
+    Counter(&'static [&'static str]),
+}
+
+/// The cells whose times are compared.
+pub(crate) const TIMED: [&str; 5] = [
+    "smoke/open[size=tiny]",
+    "smoke/query[query=aggregate size=tiny]",
+    "smoke/export[temporal=year,month size=tiny]",
+    "smoke/re-export[size=tiny]",
+    "smoke/reduce[reduce=streaming size=tiny]",
+];
+
+/// A cell whose counters alone are compared: of its versions some are left out by their times.
+pub(crate) const COUNTED: &str = "small/export-span[jobs=1]";
+
+/// The full self-test.
+pub(crate) const FULL: [Experiment; 12] = [
+    Experiment { exact: true, ..silent("same binary, counters", Head::Same, 36) },
+    silent("same binary", Head::Same, 10),
+    silent("other layout", Head::OtherLayout, 2),
+    silent("a comment more", Head::Commented, 2),
+    Experiment { loaded: true, ..silent("same binary under load", Head::Same, 2) },
+    slower("2 % slower", "slow=2", 1, Expected::Told),
+    slower("5 % slower", "slow=5", 2, Expected::Slower { least_percent: 90 }),
+    slower("10 % slower", "slow=10", 1, Expected::Slower { least_percent: 100 }),
+    PLANTS[0],
+    PLANTS[1],
+    PLANTS[2],
+    PLANTS[3],
+];
+
+/// The quick self-test.
+pub(crate) const QUICK: [Experiment; 6] = [
+    silent("same binary", Head::Same, 1),
+    Experiment { long: false, ..slower("10 % slower", "slow=10", 1, Expected::Slower { least_percent: 80 }) },
+    PLANTS[0],
+    PLANTS[1],
+    PLANTS[2],
+    PLANTS[3],
+];
+
+/// Faults that counters must name.
+const PLANTS: [Experiment; 4] = [
+    counted("each footer read twice", "footers", &["footers_read"]),
+    counted("nothing pruned", "pruning", &["rows_read", "versions_read", "store_", "footers_read"]),
+    counted("caches that always miss", "misses", &["cache."]),
+    counted("5 % more allocations", "allocations=5", &["alloc_count"]),
+];
+
+const fn silent(name: &'static str, head: Head, runs: u32) -> Experiment {
+    Experiment {
+        name,
+        plant: "",
+        head,
+        loaded: false,
+        exact: false,
+        long: false,
+        runs,
+        expected: Expected::Silence,
+    }
+}
+
+const fn slower(name: &'static str, plant: &'static str, runs: u32, expected: Expected) -> Experiment {
+    Experiment { name, plant, head: Head::Same, loaded: false, exact: false, long: true, runs, expected }
+}
+
+const fn counted(name: &'static str, plant: &'static str, named: &'static [&'static str]) -> Experiment {
+    let expected = Expected::Counter(named);
+    Experiment { name, plant, head: Head::Same, loaded: false, exact: true, long: false, runs: 1, expected }
+}

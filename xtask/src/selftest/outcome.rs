@@ -1,0 +1,183 @@
+//! What came of the experiments: rates with their intervals, and whether they are as they should be.
+
+use super::{Expected, Experiment};
+use crate::paired::{Call, Rate};
+use crate::report::{Align, Table};
+
+/// The level of the intervals.
+const LEVEL: f64 = 0.95;
+
+/// What was said of cells, counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// Cells called slower, by their times.
+    pub(crate) slower: u64,
+    /// Cells called faster.
+    pub(crate) faster: u64,
+    /// Cells shown to be unchanged.
+    pub(crate) unchanged: u64,
+    /// Cells of which nothing was said.
+    pub(crate) inconclusive: u64,
+    /// Pairs measured for all of them.
+    pub(crate) pairs: u64,
+    /// Runs with a false call of any cell.
+    pub(crate) runs_called: u64,
+    /// Runs.
+    pub(crate) runs: u64,
+    /// Cells with a counter that moved.
+    pub(crate) counters_moved: u64,
+    /// Cells whose counters were compared.
+    pub(crate) counters_compared: u64,
+    /// Counters that got worse, by name.
+    pub(crate) named: Vec<String>,
+    /// Runs whose canary moved.
+    pub(crate) contaminated: u64,
+}
+
+/// An experiment and what came of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Outcome {
+    /// The experiment.
+    pub(crate) experiment: Experiment,
+    /// The counts.
+    pub(crate) tally: Tally,
+}
+
+impl Tally {
+    /// Counts what was said of a cell.
+    pub(crate) fn add(&mut self, call: Call, pairs: usize) {
+        let place = match call {
+            Call::Regressed => &mut self.slower,
+            Call::Improved => &mut self.faster,
+            Call::Unchanged => &mut self.unchanged,
+            Call::Inconclusive => &mut self.inconclusive,
+        };
+        *place += 1;
+        self.pairs += pairs as u64;
+    }
+
+    /// Returns the number of cells of which something was or was not said.
+    pub(crate) fn cells(&self) -> u64 {
+        self.slower + self.faster + self.unchanged + self.inconclusive
+    }
+}
+
+impl Outcome {
+    /// Says what is not as it should be, if something is not.
+    pub(crate) fn complaint(&self) -> Option<String> {
+        let tally = &self.tally;
+        match self.experiment.expected {
+            Expected::Silence if tally.counters_moved > 0 => Some(format!(
+                "{} of {} comparisons of counters were false alarms: {}",
+                tally.counters_moved,
+                tally.counters_compared,
+                tally.named.join(", ")
+            )),
+            // One percent of the cells may be called by design; more than the interval allows may not.
+            Expected::Silence => {
+                let rate = Rate { events: tally.slower + tally.faster, trials: tally.cells() };
+                let [low, _] = rate.interval(LEVEL);
+                (low > 0.01).then(|| format!("{} of {} cells were called", rate.events, rate.trials))
+            }
+            Expected::Slower { least_percent } => {
+                let enough =
+                    tally.cells() > 0 && tally.slower * 100 >= u64::from(least_percent) * tally.cells();
+                (!enough).then(|| format!("{} of {} cells were called slower", tally.slower, tally.cells()))
+            }
+            Expected::Told => None,
+            Expected::Counter(wanted) => {
+                let is_wanted = |name: &String| wanted.iter().any(|start| name.starts_with(start));
+                (!tally.named.iter().any(is_wanted)).then(|| {
+                    let named =
+                        if tally.named.is_empty() { "none".to_owned() } else { tally.named.join(", ") };
+                    format!("no counter of {} was named, but {named}", wanted.join(", "))
+                })
+            }
+        }
+    }
+
+    fn row(&self) -> Vec<String> {
+        let tally = &self.tally;
+        let cells = tally.cells();
+        let share = |events: u64| match cells {
+            0 => "–".to_owned(),
+            _ => {
+                let [low, high] = Rate { events, trials: cells }.interval(LEVEL);
+                format!("{events} ({:.1}–{:.1} %)", low * 100.0, high * 100.0)
+            }
+        };
+        vec![
+            self.experiment.name.to_owned(),
+            cells.to_string(),
+            share(tally.slower),
+            share(tally.faster),
+            tally.unchanged.to_string(),
+            tally.inconclusive.to_string(),
+            if cells == 0 { "–".to_owned() } else { format!("{:.1}", tally.pairs as f64 / cells as f64) },
+            format!("{} of {}", tally.counters_moved, tally.counters_compared),
+            match self.complaint() {
+                Some(complaint) => format!("FAILED: {complaint}"),
+                None => self.praise(),
+            },
+        ]
+    }
+
+    fn praise(&self) -> String {
+        match self.experiment.expected {
+            Expected::Counter(_) => format!("named {}", self.tally.named.join(", ")),
+            Expected::Told => "told".to_owned(),
+            Expected::Silence | Expected::Slower { .. } => "as it should be".to_owned(),
+        }
+    }
+}
+
+/// Makes the table of all outcomes.
+pub(crate) fn table(outcomes: &[Outcome]) -> Table {
+    let mut table = Table::new(&[
+        ("experiment", Align::Left),
+        ("cells", Align::Right),
+        ("called slower", Align::Right),
+        ("called faster", Align::Right),
+        ("unchanged", Align::Right),
+        ("inconclusive", Align::Right),
+        ("pairs", Align::Right),
+        ("counters moved", Align::Right),
+        ("result", Align::Left),
+    ]);
+    for outcome in outcomes {
+        table.row(outcome.row());
+    }
+    table
+}
+
+/// Writes the outcomes for the documents.
+pub(crate) fn markdown(outcomes: &[Outcome], when: &str, machine: &str, command: &str) -> String {
+    let silent = outcomes.iter().filter(|outcome| outcome.experiment.expected == Expected::Silence);
+    let mut totals = Tally::default();
+    for Outcome { experiment, tally } in silent {
+        totals.slower += tally.slower;
+        totals.faster += tally.faster;
+        // Without times no alarm can be raised.
+        totals.runs += if experiment.exact { 0 } else { tally.runs };
+        totals.contaminated += tally.contaminated;
+        totals.runs_called += tally.runs_called;
+        totals.unchanged += tally.unchanged;
+        totals.inconclusive += tally.inconclusive;
+    }
+    let upper = |events, trials| Rate { events, trials }.interval(LEVEL)[1] * 100.0;
+    format!(
+        "`{command}` on {when}, on {machine}. Counts are of cells; intervals are of 95 % (Clopper–Pearson).\n\n{}\n\
+         Where nothing changed, {} cells of {} were called slower and {} faster: a false alarm in at most {:.1} % of \
+         cells; in {} of {} runs any cell was called, which is at most {:.1} %. In {} of them the canary moved, so that \
+         nothing was called.\n",
+        table(outcomes).markdown(),
+        totals.slower,
+        totals.cells(),
+        totals.faster,
+        upper(totals.slower, totals.cells()),
+        totals.runs_called,
+        totals.runs,
+        upper(totals.runs_called, totals.runs),
+        totals.contaminated
+    )
+}

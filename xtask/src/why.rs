@@ -1,0 +1,141 @@
+//! Why a cell became worse: in which stages time or allocations grew, and by what share of the whole.
+
+use std::collections::BTreeMap;
+
+use scenarios::{Phase, STAGES};
+
+use crate::record::{Record, SampleLine, Side};
+use crate::statistics::median;
+use crate::units;
+
+/// Stages that are named.
+const NAMED: usize = 2;
+
+/// Stages are named if they hold this share of the change or more, in percent.
+const LEAST_PERCENT: f64 = 10.0;
+
+/// What may grow in stages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Grown {
+    /// Elapsed time.
+    Time,
+    /// Calls to the allocator.
+    Allocations,
+}
+
+impl Grown {
+    /// Returns the metrics of the whole and of a stage.
+    fn metrics(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Time => ("wall_ns", "ns"),
+            Self::Allocations => ("alloc_count", "allocs"),
+        }
+    }
+}
+
+/// How a phase changed between the sides.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Growth {
+    /// The phase.
+    pub(crate) phase: Phase,
+    /// What is compared.
+    pub(crate) what: Grown,
+    /// The medians of the whole on both sides.
+    pub(crate) whole: [u64; 2],
+    /// Stages by how much they grew, the most first: name, and medians on both sides.
+    pub(crate) stages: Vec<(&'static str, [u64; 2])>,
+}
+
+impl Growth {
+    /// Finds how a cell changed in a phase; nothing unless both sides were measured.
+    pub(crate) fn of(record: &Record, cell: &str, phase: Phase, what: Grown) -> Option<Self> {
+        let (whole, part) = what.metrics();
+        let mut samples: BTreeMap<Side, Vec<&SampleLine>> = BTreeMap::new();
+        for line in record.samples.iter().filter(|line| line.cell == cell && line.phase == phase) {
+            samples.entry(line.side).or_default().push(line);
+        }
+        let both = |metric: &str| -> Option<[u64; 2]> {
+            let of = |side: Side| {
+                let values: Vec<u64> =
+                    samples.get(&side)?.iter().filter_map(|line| line.metrics.get(metric).copied()).collect();
+                median(&values)
+            };
+            Some([of(Side::Base)?, of(Side::Head)?])
+        };
+        let whole = both(whole)?;
+        let named = STAGES.iter().map(|stage| stage.name());
+        let mut stages: Vec<_> =
+            named.filter_map(|name| Some((name, both(&format!("stage.{name}.{part}"))?))).collect();
+        let inside = |side: usize| stages.iter().map(|(_, times)| times[side]).sum::<u64>();
+        let outside = [whole[0].saturating_sub(inside(0)), whole[1].saturating_sub(inside(1))];
+        stages.push(("outside of stages", outside));
+        stages.sort_by_key(|(_, times)| -grown(*times));
+        Some(Self { phase, what, whole, stages })
+    }
+
+    /// Says it in words, if it grew: `84 % of +5.1 ms is in execution (80.0 ms → 84.3 ms)`.
+    pub(crate) fn text(&self) -> Option<String> {
+        let by = u64::try_from(grown(self.whole)).ok().filter(|by| *by > 0)?;
+        let shown = |value| match self.what {
+            Grown::Time => units::nanoseconds(value),
+            Grown::Allocations => units::count(value),
+        };
+        let mut parts = Vec::new();
+        for (name, times) in self.stages.iter().take(NAMED) {
+            let percent = grown(*times) as f64 * 100.0 / by as f64;
+            if percent >= LEAST_PERCENT {
+                let [base, head] = times.map(shown);
+                parts.push(format!("{percent:.0} % of it in {name} ({base} → {head})"));
+            }
+        }
+        let parts = if parts.is_empty() { "spread over the stages".to_owned() } else { parts.join(" and ") };
+        let (phase, by) = (self.phase.name(), shown(by));
+        let by = match self.what {
+            Grown::Time => format!("{by} more"),
+            Grown::Allocations => format!("{by} allocations more"),
+        };
+        Some(format!("{phase} executions take {by}, {parts}"))
+    }
+}
+
+fn grown(times: [u64; 2]) -> i64 {
+    times[1].cast_signed() - times[0].cast_signed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stage_that_grew_is_named_with_its_share() {
+        let growth = Growth {
+            phase: Phase::Warm,
+            what: Grown::Time,
+            whole: [100_000_000, 110_000_000],
+            stages: vec![
+                ("execution", [60_000_000, 69_000_000]),
+                ("outside of stages", [30_000_000, 31_000_000]),
+                ("session", [10_000_000, 10_000_000]),
+            ],
+        };
+        assert_eq!(
+            growth.text().unwrap(),
+            "warm executions take 10.0 ms more, 90 % of it in execution (60.0 ms → 69.0 ms) and 10 % of it in outside \
+             of stages (30.0 ms → 31.0 ms)"
+        );
+        let faster = Growth { whole: [110, 100], ..growth.clone() };
+        assert_eq!(faster.text(), None);
+        let allocations = Growth {
+            what: Grown::Allocations,
+            whole: [1_000, 1_200],
+            stages: vec![("session", [100, 300])],
+            ..growth.clone()
+        };
+        assert_eq!(
+            allocations.text().unwrap(),
+            "warm executions take 200 allocations more, 100 % of it in session (100 → 300)"
+        );
+        let spread = Growth { stages: Vec::new(), ..growth };
+        assert_eq!(spread.text().unwrap(), "warm executions take 10.0 ms more, spread over the stages");
+    }
+}

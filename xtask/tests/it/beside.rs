@@ -1,0 +1,133 @@
+//! A base that is measured beside the head, in pairs.
+
+use crate::workspace::{Ran, Workspace, fake_engine};
+
+/// Leaves a copy of the scripted engine that is another binary, and returns its path.
+fn old_engine(workspace: &Workspace) -> String {
+    let mut bytes = std::fs::read(fake_engine()).unwrap();
+    // Behind what the loader reads.
+    bytes.push(0);
+    let path = workspace.path("old");
+    std::fs::write(&path, bytes).unwrap();
+    let permissions = std::fs::metadata(fake_engine()).unwrap().permissions();
+    std::fs::set_permissions(&path, permissions).unwrap();
+    path.to_string_lossy().into_owned()
+}
+
+fn against(code: i32, script: &str, more: &[&str]) -> (Workspace, Ran) {
+    let workspace = Workspace::new();
+    let old = old_engine(&workspace);
+    let arguments = [&["bench", "smoke", "size=tiny", "--against", &old], more].concat();
+    let ran = workspace.expect(code, script, &arguments);
+    (workspace, ran)
+}
+
+#[test]
+fn alike_sides_are_shown_to_be_unchanged() {
+    let (workspace, ran) = against(0, "open=percent-0", &[]);
+    let text = workspace.redacted(&ran.stdout);
+    assert!(text.contains("compared with the binary old, measured beside it"), "{text}");
+    assert!(text.contains("PASS: smoke: 1 unchanged (exit code 0)"), "{text}");
+    assert!(text.contains("the canary moved by"), "{text}");
+    // The first look suffices.
+    let line = text.lines().find(|line| line.starts_with("open[size=tiny]")).unwrap();
+    let words: Vec<&str> = line.split_whitespace().collect();
+    assert_eq!(words[words.len() - 2..], ["15", "unchanged"], "{line}");
+}
+
+#[test]
+fn a_slower_head_is_a_regression_and_is_seen_again() {
+    let (workspace, ran) = against(1, "open=percent-0;open@fake_engine=percent-5", &[]);
+    assert!(ran.stdout.contains("REGRESSED smoke/open[size=tiny]"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("reproduced in another build: +"), "{}", ran.stdout);
+    let report: serde_json::Value = serde_json::from_str(&workspace.read_latest("report.json")).unwrap();
+    let pairs = &report["cells"][0]["pairs"];
+    assert_eq!((&pairs["verdict"], &pairs["confirmed"]), (&"regressed".into(), &true.into()), "{pairs}");
+    assert!((pairs["change"].as_f64().unwrap() - 0.05).abs() < 0.005, "{pairs}");
+    // The report follows from the record alone.
+    let again = workspace.expect(1, "", &["report"]);
+    assert!(again.stdout.contains("REGRESSED smoke/open[size=tiny]"), "{}", again.stdout);
+}
+
+#[test]
+fn a_faster_head_is_an_improvement() {
+    let (_, ran) = against(0, "open=percent-9;open@fake_engine=percent-0", &[]);
+    assert!(ran.stdout.contains("IMPROVED smoke/open[size=tiny]"), "{}", ran.stdout);
+}
+
+#[test]
+fn counters_of_both_sides_are_compared() {
+    let (_, ran) = against(1, "open@fake_engine=extra-request", &["--tier", "exact"]);
+    assert!(ran.stdout.contains("regressed: cold store_data_requests 8 → 9"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("times not compared: the tier is exact"), "{}", ran.stdout);
+}
+
+#[test]
+fn the_same_binary_is_not_measured() {
+    let workspace = Workspace::new();
+    let copy = workspace.path("copy");
+    std::fs::copy(fake_engine(), &copy).unwrap();
+    let arguments = ["bench", "smoke", "--against", &copy.to_string_lossy()];
+    let ran = workspace.expect(0, "open=crash", &arguments);
+    assert!(ran.stdout.contains("are the same binary: there is nothing to measure"), "{}", ran.stdout);
+    let ran = workspace.expect(5, "open=crash", &[&arguments[..], &["--force"]].concat());
+    assert!(ran.stdout.contains("FAILED smoke/open[size=tiny]"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_base_that_fails_leaves_nothing_to_compare_with() {
+    let (_, ran) = against(4, "open@old=crash", &[]);
+    assert!(ran.stdout.contains("the base failed: "), "{}", ran.stdout);
+    let (_, ran) = against(4, "*@old=wrong-protocol", &[]);
+    assert!(
+        ran.stderr.contains("cannot be measured by this harness: the engine speaks protocol"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn designs_that_cannot_reject_are_refused() {
+    let (_, ran) = against(2, "open=percent-0", &["--pairs", "5"]);
+    assert!(ran.stderr.contains("5 pairs of 1 cells cannot show a regression"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_spent_budget_is_inconclusive() {
+    let (_, ran) = against(3, "open=doze", &["--budget", "1s", "--pairs", "2000"]);
+    assert!(ran.stdout.contains("INCONCLUSIVE") || ran.stdout.contains("inconclusive"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("the budget was spent"), "{}", ran.stdout);
+}
+
+#[test]
+fn what_names_nothing_is_said() {
+    let workspace = Workspace::new();
+    let ran = workspace.expect(4, "", &["bench", "--against", "no-such-thing"]);
+    assert!(ran.stderr.contains("no run, baseline, revision or binary 'no-such-thing'"), "{}", ran.stderr);
+}
+
+#[test]
+fn an_interrupted_comparison_is_continued() {
+    let (workspace, _) = against(0, "open=percent-0", &["--force"]);
+    let old = workspace.path("old").to_string_lossy().into_owned();
+    let run = workspace.latest();
+    // Cut in the middle of a line, as a kill leaves it.
+    let text = workspace.read_latest("samples.jsonl");
+    std::fs::write(run.join("samples.jsonl"), &text[..text.len() * 2 / 3]).unwrap();
+    let arguments = ["bench", "smoke", "size=tiny", "--against", &old, "--force", "--resume"];
+    let ran = workspace.expect(0, "open=percent-0", &arguments);
+    assert!(ran.stderr.contains("processes are done"), "{}", ran.stderr);
+    assert!(ran.stdout.contains("PASS: smoke: 1 unchanged (exit code 0)"), "{}", ran.stdout);
+    assert_eq!(workspace.latest(), run);
+    // Each side has each pair once.
+    let text = workspace.read_latest("samples.jsonl");
+    let mut processes: Vec<&str> =
+        text.lines().filter(|line| line.starts_with(r#"{"line":"process""#)).collect();
+    let count = processes.len();
+    processes.sort_unstable();
+    processes.dedup();
+    assert_eq!(processes.len(), count);
+    let seen =
+        |side: &str| processes.iter().filter(|line| line.contains(&format!(r#""side":"{side}""#))).count();
+    assert_eq!([seen("base"), seen("head"), seen("canary_base"), seen("canary_head")], [15; 4], "{text}");
+}

@@ -1,0 +1,202 @@
+//! Revisions of a small workspace whose engine says what its source tells it to.
+
+use std::process::Command;
+
+use crate::workspace::{Ran, Workspace};
+
+const MANIFEST: &str = r#"
+[workspace]
+resolver = "3"
+members = ["engine"]
+"#;
+
+const PACKAGE: &str = r#"
+[package]
+name = "engine"
+version = "0.1.0"
+edition = "2024"
+[[bin]]
+name = "pond"
+path = "main.rs"
+"#;
+
+const LOCK: &str = r#"
+version = 4
+[[package]]
+name = "engine"
+version = "0.1.0"
+"#;
+
+const SUITE: &str = r#"
+about = "a suite for tests"
+[[scenario]]
+name = "open"
+about = "opens"
+workload = "open"
+warm = 3
+timeout_s = 20
+with = { size = "tiny" }
+[scenario.answers]
+"" = { rows = 8, digest = "00000000deadbeef" }
+"#;
+
+/// An engine of the harness's protocol, in few words.
+fn engine(wall_us: u64, requests: u64) -> String {
+    let text = r####"
+use std::io::BufRead as _;
+fn main() {
+    println!("{}", r##"{"event":"hello","protocol":PROTOCOL,"engine":"0.1.0","pond_format":1,"profile":"release"}"##);
+    let mut lines = std::io::stdin().lock().lines();
+    while let Some(line) = lines.next() {
+        let line = line.unwrap();
+        if line.contains(r##""request":"prepare""##) {
+            println!("{}", r##"{"event":"prepared","built":false,"files":8,"rows":80}"##);
+            continue;
+        }
+        let (_, warm) = line.split_once(r##""warm":"##).unwrap();
+        let warm: u64 = warm.trim_end_matches('}').parse().unwrap();
+        let noise = u64::from(std::process::id()) * 7919 % 1000;
+        for iteration in 0..=warm {
+            if iteration > 0 && line.contains("\"in_turn\":true") {
+                lines.next();
+            }
+            let phase = if iteration == 0 { "cold" } else { "warm" };
+            let wall_ns = WALL_US * (1_000_000 + noise) / 1_000;
+            let sample = format!(
+                r##"{{"phase":"{phase}","iteration":{iteration},"metrics":{{"wall_ns":{wall_ns},"store_data_requests":REQUESTS}},"answer":{{"rows":8,"digest":"00000000deadbeef"}}}}"##
+            );
+            println!(r##"{{"event":"sample","sample":{sample}}}"##);
+        }
+        println!(r##"{{"event":"done","samples":{}}}"##, warm + 1);
+    }
+}
+"####;
+    text.replace("PROTOCOL", &scenarios::wire::PROTOCOL.to_string())
+        .replace("WALL_US", &wall_us.to_string())
+        .replace("REQUESTS", &requests.to_string())
+}
+
+/// A workspace under git with one commit.
+fn repository() -> Workspace {
+    let workspace = Workspace::new();
+    workspace.write("Cargo.toml", MANIFEST);
+    workspace.write("Cargo.lock", LOCK);
+    workspace.write("engine/Cargo.toml", PACKAGE);
+    workspace.write("engine/main.rs", &engine(100_000, 8));
+    workspace.write("scenarios/suites/smoke.toml", SUITE);
+    workspace.write(".gitignore", "/target\n");
+    git(&workspace, &["init", "--quiet", "--initial-branch", "main"]);
+    commit(&workspace);
+    workspace
+}
+
+fn git(workspace: &Workspace, arguments: &[&str]) -> String {
+    let who = ["-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "commit.gpgsign=false"];
+    let output =
+        Command::new("git").args(who).args(arguments).current_dir(workspace.path("")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn commit(workspace: &Workspace) {
+    git(workspace, &["add", "--all"]);
+    git(workspace, &["commit", "--quiet", "--message", "A step"]);
+}
+
+fn bench(workspace: &Workspace, code: i32, arguments: &[&str]) -> Ran {
+    let arguments = [&["bench", "--against"], arguments].concat();
+    let output = workspace.command(&arguments).env_remove("PONDMARK_ENGINE").output().unwrap();
+    let ran = Ran {
+        code: output.status.code().unwrap(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    };
+    assert_eq!(ran.code, code, "{arguments:?}\n{}\n{}", ran.stdout, ran.stderr);
+    ran
+}
+
+#[test]
+fn a_change_that_is_not_committed_is_measured_beside_the_last_commit() {
+    let workspace = repository();
+    workspace.write("engine/main.rs", &engine(106_000, 9));
+    workspace.write("engine/not-known-to-git.rs", "// kept");
+    let before = git(&workspace, &["status", "--porcelain"]);
+    let ran = bench(&workspace, 1, &["main"]);
+    assert!(ran.stdout.contains("regressed: warm wall_ns 100 ms → 106 ms, +6.0 %"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("regressed: cold store_data_requests 8 → 9"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("compared with main ("), "{}", ran.stdout);
+    assert!(ran.stdout.contains("of revision working tree on "), "{}", ran.stdout);
+    // Nothing of the user's is touched, and nothing is left over.
+    assert_eq!(git(&workspace, &["status", "--porcelain"]), before);
+    assert_eq!(git(&workspace, &["worktree", "list"]).lines().count(), 1);
+    assert!(!workspace.path("target/pondmark/engines/worktree").exists());
+    // Both engines are kept by what they were built from.
+    let again = bench(&workspace, 1, &["HEAD", "--no-confirm", "--tier", "exact"]);
+    assert!(!again.stderr.contains("building the engine"), "{}", again.stderr);
+}
+
+#[test]
+fn what_is_not_in_the_engine_makes_no_difference() {
+    let workspace = repository();
+    workspace.write("README.md", "words");
+    let ran = bench(&workspace, 0, &["HEAD"]);
+    assert!(
+        ran.stdout.contains("have the same sources of the engine: there is nothing to measure"),
+        "{}",
+        ran.stdout
+    );
+    // A comment makes other sources, and the same binary.
+    workspace.write("engine/main.rs", &format!("{}// words\n", engine(100_000, 8)));
+    let ran = bench(&workspace, 0, &["HEAD"]);
+    assert!(ran.stdout.contains("are the same binary: there is nothing to measure"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_revision_that_does_not_build_is_said() {
+    let workspace = repository();
+    workspace.write("engine/main.rs", "fn main() { nothing }");
+    let ran = bench(&workspace, 5, &["HEAD"]);
+    assert!(ran.stderr.contains("working tree on "), "{}", ran.stderr);
+    assert!(ran.stderr.contains("cargo could not build pond of package engine"), "{}", ran.stderr);
+    assert_eq!(git(&workspace, &["worktree", "list"]).lines().count(), 1);
+}
+
+#[test]
+fn another_protocol_is_incomparable() {
+    let workspace = repository();
+    let other = engine(100_000, 8).replace(r#""protocol":"#, r#""protocol":9"#);
+    workspace.write("engine/main.rs", &other);
+    commit(&workspace);
+    workspace.write("engine/main.rs", &engine(100_000, 8));
+    let ran = bench(&workspace, 4, &["HEAD"]);
+    assert!(
+        ran.stderr.contains("cannot be measured by this harness: the engine speaks protocol 9"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn the_commit_that_made_it_worse_is_found() {
+    let workspace = repository();
+    let good = git(&workspace, &["rev-parse", "HEAD"]);
+    for (step, requests) in [8, 8, 9, 9].into_iter().enumerate() {
+        workspace.write("engine/main.rs", &format!("{}// step {step}\n", engine(100_000, requests)));
+        git(&workspace, &["add", "--all"]);
+        git(&workspace, &["commit", "--quiet", "--message", &format!("Step {step}")]);
+    }
+    let bisect = |code: i32| {
+        let arguments = ["bisect", "open", "--good", good.trim(), "--exact"];
+        let output = workspace.command(&arguments).env_remove("PONDMARK_ENGINE").output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        text
+    };
+    let text = bisect(0);
+    assert!(text.contains("smoke/open[] became worse with "), "{text}");
+    assert!(text.contains(" Step 2\n"), "{text}");
+    // The second time everything is known.
+    let text = bisect(0);
+    assert!(text.contains("commits are known from "), "{text}");
+    assert!(!text.contains("building the engine"), "{text}");
+}
