@@ -292,7 +292,7 @@ pub(crate) struct BisectOptions {
 /// Options of `selftest`.
 #[derive(Debug, Args)]
 pub(crate) struct SelftestOptions {
-    /// A few minutes instead of an hour; docs/METHODOLOGY.md stays as it is
+    /// Two minutes instead of twenty, and fewer builds; docs/METHODOLOGY.md stays as it is
     #[arg(long)]
     pub(crate) quick: bool,
 }
