@@ -11,7 +11,7 @@ mod rates;
 mod swap_test;
 mod turns;
 
-pub(crate) use decision::{Call, Family, Judged, Margins, Standing};
+pub(crate) use decision::{Call, Family, Judged, Margins};
 pub(crate) use design::Design;
 pub(crate) use multiplicity::benjamini_hochberg;
 pub(crate) use pairs::Pairs;

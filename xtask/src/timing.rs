@@ -8,8 +8,8 @@ use scenarios::Phase;
 use serde::Serialize;
 
 use crate::paired::{
-    Call, Design, Family, Interval, Judged, Margins, Pairs, Standing, SwapTest, Value, benjamini_hochberg,
-    in_turn, means,
+    Call, Design, Family, Interval, Judged, Margins, Pairs, SwapTest, Value, benjamini_hochberg, in_turn,
+    means,
 };
 use crate::plan::PlannedCell;
 use crate::record::{BaseHeader, Record, SampleLine, Side};
@@ -92,23 +92,17 @@ impl Timing {
         let Some(base) = &record.header.base else { return Ok(None) };
         let measured = Processes::of(record);
         let family = family(base, record.header.planned.len())?;
-        let last = family.design.last().pairs;
-        let mut cells = BTreeMap::new();
-        let mut at_last: Vec<(&PlannedCell, Pairs)> = Vec::new();
-        for planned in &record.header.planned {
-            let Some(pairs) = measured.gated(planned, [Side::Base, Side::Head]) else { continue };
-            if let Some(judged) = early(&family, &pairs) {
-                cells.insert(planned.cell.id(), measured.cell(planned, judged, &family));
-            } else if pairs.len() >= last {
-                at_last.push((planned, pairs.first(last)));
-            } else {
-                cells.insert(planned.cell.id(), measured.cell(planned, family.cut(&pairs), &family));
-            }
-        }
-        let pairs: Vec<&Pairs> = at_last.iter().map(|(_, pairs)| pairs).collect();
-        for (judged, (planned, _)) in family.last(&pairs).into_iter().zip(&at_last) {
-            cells.insert(planned.cell.id(), measured.cell(planned, judged, &family));
-        }
+        let planned = record.header.planned.iter();
+        let gated = planned.filter_map(|planned| {
+            measured.gated(planned, [Side::Base, Side::Head]).map(|pairs| (planned, pairs))
+        });
+        let gated: Vec<(&PlannedCell, Pairs)> = gated.collect();
+        let judged = family.judge(&gated.iter().map(|(_, pairs)| pairs).collect::<Vec<_>>());
+        let cells = gated
+            .iter()
+            .zip(judged)
+            .map(|((planned, _), judged)| (planned.cell.id(), measured.cell(planned, judged, &family)));
+        let cells: BTreeMap<String, CellTiming> = cells.collect();
         let canary = canary(record, base, &measured, &family);
         let contaminated = canary.is_some_and(|judged| {
             let least = judged.test.slower.min(judged.test.faster);
@@ -124,7 +118,7 @@ impl Timing {
         let family = family(base, record.header.planned.len())?;
         let planned = record.header.planned.iter().filter(|planned| {
             let pairs = measured.gated(planned, [Side::Base, Side::Head]);
-            pairs.is_some_and(|pairs| early(&family, &pairs).is_some())
+            pairs.is_some_and(|pairs| family.early(&pairs).is_some())
         });
         Ok(planned.map(|planned| planned.cell.id()).collect())
     }
@@ -149,16 +143,6 @@ pub(crate) fn family(base: &BaseHeader, cells: usize) -> anyhow::Result<Family> 
     let share = |ppm: u32| f64::from(ppm) / 1e6;
     let margins = Margins { effect: share(base.margin_ppm), equivalence: share(base.equivalence_ppm) };
     Ok(Family { design: Design::new(base.pairs as usize, cells)?, margins, seed: base.seed })
-}
-
-/// Looks at the pairs as the run did: at each look that it reached before the last.
-fn early(family: &Family, pairs: &Pairs) -> Option<Judged> {
-    let last = family.design.last().pairs;
-    let reached = family.design.looks.iter().filter(|look| look.pairs < last && look.pairs <= pairs.len());
-    reached.copied().find_map(|look| match family.look(&pairs.first(look.pairs), look) {
-        Standing::Decided(judged) => Some(judged),
-        Standing::Open => None,
-    })
 }
 
 fn canary(record: &Record, base: &BaseHeader, measured: &Processes<'_>, family: &Family) -> Option<Judged> {

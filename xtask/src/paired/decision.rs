@@ -63,13 +63,15 @@ pub(crate) struct Judged {
     pub(crate) needed: Option<usize>,
 }
 
-/// Where a cell stands after a look.
+/// A call without the numbers that only a reader needs.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Standing {
-    /// More pairs are needed.
-    Open,
-    /// No more pairs are needed.
-    Decided(Judged),
+pub(crate) struct Called {
+    /// What is said.
+    pub(super) call: Call,
+    /// The pairs it rests on, from the first on.
+    pub(super) pairs: usize,
+    /// The test behind it.
+    pub(super) test: SwapTest,
 }
 
 /// Everything that cells are judged by.
@@ -84,20 +86,50 @@ pub(crate) struct Family {
 }
 
 impl Family {
-    /// Judges a cell at a look before the last.
-    pub(crate) fn look(&self, pairs: &Pairs, look: Look) -> Standing {
+    /// Judges all cells that a run has pairs of, in their order.
+    pub(crate) fn judge(&self, cells: &[&Pairs]) -> Vec<Judged> {
+        let called = self.call(cells);
+        cells.iter().zip(called).map(|(pairs, called)| self.judged(pairs, called)).collect()
+    }
+
+    /// Calls a cell at the first look before the last that decides it; nothing if it needs more pairs.
+    pub(crate) fn early(&self, pairs: &Pairs) -> Option<Called> {
+        let last = self.design.last().pairs;
+        let reached = self.design.looks.iter().filter(|look| look.pairs < last && look.pairs <= pairs.len());
+        reached.copied().find_map(|look| self.look(&pairs.first(look.pairs), look))
+    }
+
+    /// Judges a cell whose measurement was ended before its last look: it may still be shown to be unchanged.
+    pub(crate) fn cut(&self, pairs: &Pairs) -> Judged {
+        self.judged(pairs, self.ended(pairs))
+    }
+
+    /// Calls cells, in their order: early, at the last look all together, or as what was cut.
+    pub(super) fn call(&self, cells: &[&Pairs]) -> Vec<Called> {
+        let last = self.design.last().pairs;
+        let mut called: Vec<Option<Called>> = cells.iter().map(|pairs| self.early(pairs)).collect();
+        let is_at_last = |place: &usize| called[*place].is_none() && cells[*place].len() >= last;
+        let at_last: Vec<usize> = (0..cells.len()).filter(is_at_last).collect();
+        let pairs: Vec<Pairs> = at_last.iter().map(|place| cells[*place].first(last)).collect();
+        for (place, at_last) in at_last.into_iter().zip(self.last(&pairs)) {
+            called[place] = Some(at_last);
+        }
+        let all = called.into_iter().zip(cells);
+        all.map(|(called, pairs)| called.unwrap_or_else(|| self.ended(pairs))).collect()
+    }
+
+    /// Calls a cell at a look before the last.
+    fn look(&self, pairs: &Pairs, look: Look) -> Option<Called> {
         let test = SwapTest::of(pairs, look.swaps, self.seed);
         let call = self.changed(test, test.slower, test.faster, look.level);
         let is_small = test.effect.abs() <= self.margins.effect.ln_1p();
         let is_unchanged = || is_small && self.is_equivalent(pairs, look);
-        match call.or_else(|| is_unchanged().then_some(Call::Unchanged)) {
-            Some(call) => Standing::Decided(self.judged(pairs, test, call)),
-            None => Standing::Open,
-        }
+        let call = call.or_else(|| is_unchanged().then_some(Call::Unchanged))?;
+        Some(Called { call, pairs: pairs.len(), test })
     }
 
-    /// Judges the cells that reached the last look, all together.
-    pub(crate) fn last(&self, cells: &[&Pairs]) -> Vec<Judged> {
+    /// Calls the cells that reached the last look, all together.
+    fn last(&self, cells: &[Pairs]) -> Vec<Called> {
         let swaps = self.design.last().swaps;
         let tests: Vec<SwapTest> = cells.iter().map(|pairs| SwapTest::of(pairs, swaps, self.seed)).collect();
         // Cells that were decided before are of the family: which are left is no accident.
@@ -107,26 +139,24 @@ impl Family {
             holm(&probabilities)
         };
         let (slower, faster) = (adjusted(|test| test.slower), adjusted(|test| test.faster));
-        let judge = |place: usize| {
-            let (pairs, test) = (cells[place], tests[place]);
+        let call = |place: usize| {
+            let (pairs, test) = (&cells[place], tests[place]);
             let level = self.design.last_level;
             let changed = self.changed(test, slower[place], faster[place], level);
-            let call = match changed {
-                Some(call) => call,
-                None if self.is_equivalent(pairs, self.design.last()) => Call::Unchanged,
-                None => Call::Inconclusive,
-            };
-            self.judged(pairs, test, call)
+            let call = changed.unwrap_or_else(|| self.unchanged(pairs));
+            Called { call, pairs: pairs.len(), test }
         };
-        (0..cells.len()).map(judge).collect()
+        (0..cells.len()).map(call).collect()
     }
 
-    /// Judges a cell whose measurement was ended before its last look: it may still be shown to be unchanged.
-    pub(crate) fn cut(&self, pairs: &Pairs) -> Judged {
+    fn ended(&self, pairs: &Pairs) -> Called {
         let test = SwapTest::of(pairs, self.design.last().swaps, self.seed);
-        let call =
-            if self.is_equivalent(pairs, self.design.last()) { Call::Unchanged } else { Call::Inconclusive };
-        self.judged(pairs, test, call)
+        Called { call: self.unchanged(pairs), pairs: pairs.len(), test }
+    }
+
+    /// Tells what is left to say where no change is called.
+    fn unchanged(&self, pairs: &Pairs) -> Call {
+        if self.is_equivalent(pairs, self.design.last()) { Call::Unchanged } else { Call::Inconclusive }
     }
 
     fn changed(&self, test: SwapTest, slower: f64, faster: f64, level: f64) -> Option<Call> {
@@ -148,19 +178,15 @@ impl Family {
             && SwapTest::of(&pairs.less(bound), swaps, self.seed).faster <= level
     }
 
-    fn judged(&self, pairs: &Pairs, mut test: SwapTest, call: Call) -> Judged {
+    /// Adds the numbers that are shown.
+    fn judged(&self, pairs: &Pairs, called: Called) -> Judged {
+        let Called { call, pairs: count, mut test } = called;
+        let pairs = pairs.first(count);
         // An effect widens what exchanges give; the noise alone is seen without it.
         test.spread = SwapTest::of(&pairs.less(test.effect), SWAPS_OF_A_SPREAD, self.seed).spread;
-        let interval = Interval::of(pairs, SHOWN_LEVEL, self.seed);
-        let needed = (call == Call::Inconclusive).then(|| self.needed(pairs.len(), test, interval));
-        Judged {
-            call,
-            pairs: pairs.len(),
-            test,
-            interval,
-            detectable: self.detectable(pairs.len(), test),
-            needed,
-        }
+        let interval = Interval::of(&pairs, SHOWN_LEVEL, self.seed);
+        let needed = (call == Call::Inconclusive).then(|| self.needed(count, test, interval));
+        Judged { call, pairs: count, test, interval, detectable: self.detectable(count, test), needed }
     }
 
     /// The effect that all pairs would find with [`POWER`], taking the spread to fall with the root of their number.
@@ -220,11 +246,8 @@ mod tests {
         let family = family(24, 10);
         let look = family.design.looks[0];
         let check = |ratio, width, expect: Option<Call>| {
-            let found = match family.look(&pairs(5, look.pairs, ratio, width), look) {
-                Standing::Open => None,
-                Standing::Decided(judged) => Some(judged.call),
-            };
-            assert_eq!(found, expect, "{ratio} {width}");
+            let called = family.look(&pairs(5, look.pairs, ratio, width), look);
+            assert_eq!(called.map(|called| called.call), expect, "{ratio} {width}");
         };
         check(1.10, 0.02, Some(Call::Regressed));
         check(0.90, 0.02, Some(Call::Improved));
@@ -240,17 +263,17 @@ mod tests {
     fn the_last_look_corrects_for_the_number_of_cells() {
         let family = family(10, 40);
         let alone = Family { design: Design::new(10, 1).unwrap(), ..family.clone() };
-        let is_regressed = |pairs: &Pairs| alone.last(&[pairs])[0].call == Call::Regressed;
+        let is_regressed = |pairs: &Pairs| alone.last(std::slice::from_ref(pairs))[0].call == Call::Regressed;
         let least = |percent: u32| pairs(2, 10, 1.0 + f64::from(percent) / 1e2, 0.04);
         let one = (1..20).map(least).find(is_regressed).unwrap();
-        let quiet: Vec<Pairs> = (0..39).map(|seed| pairs(100 + seed, 10, 1.0, 0.04)).collect();
-        let all: Vec<&Pairs> = std::iter::once(&one).chain(&quiet).collect();
+        let quiet = (0..39).map(|seed| pairs(100 + seed, 10, 1.0, 0.04));
+        let all: Vec<Pairs> = std::iter::once(one.clone()).chain(quiet).collect();
         let judged = family.last(&all);
         assert_eq!(judged.len(), 40);
         assert!(judged[0].test.slower <= 0.01 && judged[0].call != Call::Regressed, "{:?}", judged[0]);
         assert!(judged.iter().all(|judged| judged.call != Call::Regressed));
         // That the others were decided before makes it no less one of forty.
-        assert_ne!(family.last(&[&one])[0].call, Call::Regressed);
+        assert_ne!(family.last(&[one])[0].call, Call::Regressed);
     }
 
     #[test]
@@ -266,7 +289,7 @@ mod tests {
     #[test]
     fn noise_makes_less_detectable_and_needs_more_pairs() {
         let family = family(24, 10);
-        let judged = |width| family.last(&[&pairs(8, 24, 1.02, width)])[0];
+        let judged = |width| family.judge(&[&pairs(8, 24, 1.02, width)])[0];
         let (quiet, loud) = (judged(0.01), judged(0.3));
         assert!(quiet.detectable < 0.02 && loud.detectable > 0.05, "{quiet:?} {loud:?}");
         assert_eq!(loud.call, Call::Inconclusive);
@@ -276,9 +299,10 @@ mod tests {
     #[test]
     fn the_detectable_effect_is_detected_in_nine_of_ten() {
         let family = family(24, 10);
-        let detectable = family.last(&[&pairs(0, 24, 1.0, 0.05)])[0].detectable;
+        let first = pairs(0, 24, 1.0, 0.05);
+        let detectable = family.detectable(24, SwapTest::of(&first, SWAPS_OF_A_SPREAD, 1));
         let found =
-            |seed: &u64| family.last(&[&pairs(*seed, 24, 1.0 + detectable, 0.05)])[0].call == Call::Regressed;
+            |seed: &u64| family.last(&[pairs(*seed, 24, 1.0 + detectable, 0.05)])[0].call == Call::Regressed;
         // The level of one cell among ten, had the other nine a smaller probability.
         let found = (0..60).filter(found).count();
         assert!((46..=60).contains(&found), "{found}");
