@@ -3,8 +3,12 @@
 //! docs/METHODOLOGY.md gives the procedure with its reasons and its measured error rates.
 
 mod aligned;
+#[cfg(test)]
+mod cross_check;
 mod decision;
 mod design;
+#[cfg(test)]
+mod families;
 mod multiplicity;
 mod pairs;
 mod rates;
