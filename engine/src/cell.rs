@@ -1,7 +1,8 @@
 //! The harness's side of the engine: `pond cell` serves the line protocol of the vocabulary crate.
 //!
 //! Requests come on standard input, events go to standard output, one JSON object a line. A request that
-//! fails is answered by an event and the engine goes on; a line that is no request ends it.
+//! fails is answered by an event and the engine goes on; a line that is no request ends it. If the harness is gone, the
+//! engine ends after the execution in progress.
 
 mod append;
 mod commit;
@@ -12,7 +13,8 @@ mod process;
 mod reading;
 mod workload;
 
-use std::io::{BufRead, Write};
+use std::io::{BufRead, ErrorKind, Write};
+use std::os::unix::process::parent_id;
 use std::path::Path;
 
 use scenarios::Sample;
@@ -40,6 +42,8 @@ pub fn serve(input: impl BufRead, mut output: impl Write) -> std::io::Result<()>
     let mut lines = input.lines();
     while let Some(line) = lines.next() {
         let request = Request::from_line(&line?).map_err(std::io::Error::other)?;
+        // One that was killed cannot say so; its children are another's then.
+        let harness_id = parent_id();
         let answered = match request {
             Request::Prepare { cell, ponds_dir } => {
                 let mut progress = |what: &str, done, total| {
@@ -54,7 +58,8 @@ pub fn serve(input: impl BufRead, mut output: impl Write) -> std::io::Result<()>
                     events.push(Event::Sample { sample });
                     if !in_turn {
                         // Whoever listens would wake up beside what is measured next.
-                        return Ok(());
+                        let is_gone = parent_id() != harness_id;
+                        return if is_gone { Err(ErrorKind::BrokenPipe.into()) } else { Ok(()) };
                     }
                     events.drain(..).try_for_each(|event| send(&mut output, &event))?;
                     if is_last { Ok(()) } else { next(lines.next()) }
@@ -78,7 +83,7 @@ pub fn serve(input: impl BufRead, mut output: impl Write) -> std::io::Result<()>
 
 /// Takes the line that lets a run in turn go on.
 fn next(line: Option<std::io::Result<String>>) -> std::io::Result<()> {
-    let line = line.ok_or(std::io::ErrorKind::UnexpectedEof)??;
+    let line = line.ok_or(ErrorKind::UnexpectedEof)??;
     match Request::from_line(&line).map_err(std::io::Error::other)? {
         Request::Next => Ok(()),
         _ => Err(std::io::Error::other("another request came before a run in turn was done")),

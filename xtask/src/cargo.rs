@@ -4,11 +4,25 @@
 //! some of them, so a cargo inside would build DataFusion and Delta anew, and one by hand once more after it.
 
 use std::ffi::OsString;
-use std::process::Command;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
+
+use anyhow::Context as _;
 
 /// Returns a command for the cargo that runs this harness, or the one on the path.
 pub(crate) fn command() -> Command {
-    let mut command = Command::new(program());
+    cleared(Command::new(program()))
+}
+
+/// Returns the same in the hands of a guard, which leads a process group and ends it when its input is closed.
+pub(crate) fn guarded() -> anyhow::Result<Command> {
+    let mut command = Command::new(std::env::current_exe().context("this program has no path")?);
+    command.arg("guard").arg(program()).stdin(Stdio::piped()).process_group(0);
+    Ok(cleared(command))
+}
+
+/// Removes what describes a package from the environment of a command.
+fn cleared(mut command: Command) -> Command {
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     for name in names.filter(|name| is_of_a_run(name)) {
         command.env_remove(name);

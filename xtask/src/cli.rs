@@ -1,5 +1,6 @@
 //! The command line: what clap reads, and nothing that acts on it.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ Exit codes:
   2  usage or configuration
   3  inconclusive
   4  incomparable, or no baseline where one was required
-  5  a cell failed: crash, hang, garbage, wrong answer (in `ci`: a step failed)";
+  5  a cell failed: crash, hang, garbage, wrong answer (in `ci`: a step failed)
+  130, 143  interrupted by Ctrl-C or SIGTERM";
 
 /// Finds, proves and prevents performance regressions of the pond pipeline.
 #[derive(Debug, Parser)]
@@ -62,6 +64,23 @@ pub(crate) enum Command {
     Doctor,
     /// Run every check that CI runs, in the same order
     Ci(CiOptions),
+    /// Run a command that ends when the harness that has started this is gone
+    #[command(hide = true)]
+    Guard {
+        /// The command.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        words: Vec<OsString>,
+    },
+}
+
+impl Command {
+    /// Tells whether it starts engines, which must end with it.
+    pub(crate) fn measures(&self) -> bool {
+        matches!(
+            self,
+            Self::Bench(_) | Self::Claims(_) | Self::Explain(_) | Self::Bisect(_) | Self::Selftest(_)
+        )
+    }
 }
 
 /// How much to measure, and what to compare.

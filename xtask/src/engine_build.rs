@@ -8,30 +8,41 @@ use anyhow::{Context, bail};
 use serde_json::Value;
 
 use crate::cargo;
+use crate::engine_store::{BuildLock, Engine};
 use crate::exit::{Exit, Stop};
+use crate::interrupt::{self, Group};
 use crate::paths::Paths;
 
-/// Returns the engine: the given binary, or a fresh release build of `pond`.
-pub(crate) fn engine(paths: &Paths, given: Option<&Path>) -> anyhow::Result<PathBuf> {
+/// Returns the engine: the given binary, or a copy of a fresh release build of `pond`.
+pub(crate) fn engine(paths: &Paths, given: Option<&Path>) -> anyhow::Result<Engine> {
     let Some(given) = given else {
-        return build(paths, "engine", "pond");
+        let lock = BuildLock::take(paths)?;
+        return lock.keep_by_digest(paths, &build(paths, "engine", "pond")?);
     };
     match given.canonicalize() {
-        Ok(path) if path.is_file() => Ok(path),
+        Ok(path) if path.is_file() => self::given(paths, path),
         _ => bail!("no engine at {}; give --engine the path of a pond binary", given.display()),
     }
 }
 
+/// Takes a binary that was given: where it is, unless a build may replace it there.
+pub(crate) fn given(paths: &Paths, binary: PathBuf) -> anyhow::Result<Engine> {
+    if !binary.starts_with(&paths.target) || binary.starts_with(paths.target.join("pondmark")) {
+        return Engine::in_place(binary);
+    }
+    BuildLock::take(paths)?.keep_by_digest(paths, &binary)
+}
+
 /// Builds a binary in release and returns its path; cargo's progress goes to standard error.
 pub(crate) fn build(paths: &Paths, package: &str, binary: &str) -> anyhow::Result<PathBuf> {
-    run(cargo::command().current_dir(&paths.root), package, binary, &[])
+    run(cargo::guarded()?.current_dir(&paths.root), package, binary, &[])
 }
 
 /// Builds the engine of another checkout, with the dependencies in its lock file and those of `target` that are built
 /// already.
 pub(crate) fn build_at(root: &Path, target: &Path, arguments: &[&str]) -> anyhow::Result<PathBuf> {
     let arguments = [&["--locked"], arguments].concat();
-    run(cargo::command().current_dir(root).env("CARGO_TARGET_DIR", target), "engine", "pond", &arguments)
+    run(cargo::guarded()?.current_dir(root).env("CARGO_TARGET_DIR", target), "engine", "pond", &arguments)
 }
 
 fn run(command: &mut Command, package: &str, binary: &str, arguments: &[&str]) -> anyhow::Result<PathBuf> {
@@ -39,16 +50,20 @@ fn run(command: &mut Command, package: &str, binary: &str, arguments: &[&str]) -
         .args(["build", "--release", "--package", package, "--bin", binary])
         .arg("--message-format=json-render-diagnostics")
         .args(arguments)
-        .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
         .context("cannot start cargo")?;
+    let group = Group::led_by(&child);
+    // Closed when this ends, however it ends.
+    let _input = child.stdin.take();
     let stdout = child.stdout.take().expect("standard output is piped");
     let mut found = None;
     for line in BufReader::new(stdout).lines() {
         found = executable(&line?, binary).or(found);
     }
+    drop(group);
     let status = child.wait()?;
+    interrupt::check()?;
     if !status.success() {
         let message = format!("cargo could not build {binary} of package {package} ({status})");
         return Err(Stop::error(Exit::Failed, message));

@@ -13,10 +13,12 @@ mod cli;
 mod clock;
 mod command;
 mod engine_build;
+mod engine_store;
 mod evaluation;
 mod exit;
 mod explained;
 mod fingerprint;
+mod interrupt;
 mod measured;
 mod paired;
 mod paths;
@@ -47,12 +49,23 @@ use crate::exit::{Exit, Stop};
 use crate::paths::Paths;
 
 fn main() -> std::process::ExitCode {
-    end(Cli::parse()).into()
+    let cli = Cli::parse();
+    if let Command::Guard { words } = &cli.command {
+        return command::guard::run(words).into();
+    }
+    let exit = end(cli);
+    interrupt::exit_code().map_or(exit.into(), std::process::ExitCode::from)
 }
 
 /// Runs a command to its end and reports its error, if there is one.
 fn end(cli: Cli) -> Exit {
     dispatch(cli).unwrap_or_else(|error| {
+        if interrupt::exit_code().is_some() {
+            eprintln!(
+                "interrupted: what is recorded stays; `bench --resume` goes on from there, `bisect` by itself"
+            );
+            return Exit::Inconclusive;
+        }
         eprintln!("error: {error:#}");
         error.downcast_ref::<Stop>().map_or(Exit::Usage, |stop| stop.exit)
     })
@@ -60,6 +73,9 @@ fn end(cli: Cli) -> Exit {
 
 fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     let paths = Paths::new(cli.root.as_deref())?;
+    if cli.command.measures() {
+        interrupt::watch()?;
+    }
     match cli.command {
         Command::Bench(bench) => match bench.instead {
             None => command::bench::run(&paths, &bench.suites),
@@ -75,5 +91,6 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Selftest(options) => command::selftest::run(&paths, &options),
         Command::Doctor => command::doctor::run(&paths),
         Command::Ci(options) => command::ci::run(&paths, &options),
+        Command::Guard { .. } => unreachable!("a guard was run before"),
     }
 }

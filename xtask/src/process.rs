@@ -1,9 +1,11 @@
 //! One engine process: lines in and out with deadlines, standard error kept in a bounded tail.
 //!
 //! The process is always reaped: [`EngineProcess::finish`] waits for it, and dropping it kills it. Its two
-//! readers are owned by it and end when the process has ended.
+//! readers are owned by it and end when the process has ended. A harness that is killed closes the engine's input and
+//! output: the engine then ends after the execution in progress at the latest.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -13,6 +15,8 @@ use std::time::{Duration, Instant};
 
 use scenarios::wire::{Event, PROTOCOL, Request};
 use serde::{Deserialize, Serialize};
+
+use crate::interrupt::{self, Group};
 
 const LINE_LIMIT_BYTES: u64 = 1 << 20;
 const STDERR_TAIL_BYTES: usize = 8 << 10;
@@ -76,6 +80,8 @@ pub(crate) struct Hello {
 #[derive(Debug)]
 pub(crate) struct EngineProcess {
     child: Child,
+    /// Until the child is waited for.
+    group: Option<Group>,
     stdin: Option<ChildStdin>,
     lines: Option<Receiver<Vec<u8>>>,
     readers: Vec<JoinHandle<()>>,
@@ -87,8 +93,11 @@ pub(crate) struct EngineProcess {
 impl EngineProcess {
     /// Starts the engine; it must be done before the time-out.
     pub(crate) fn start(engine: &Path, timeout: Duration) -> Result<Self, Fault> {
+        interrupt::check().map_err(|error| Fault::new(FaultKind::Spawn, error.to_string()))?;
         let mut child = Command::new(engine)
             .arg("cell")
+            // A Ctrl-C is for the harness, which ends the engine.
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -96,6 +105,7 @@ impl EngineProcess {
             .map_err(|error| {
                 Fault::new(FaultKind::Spawn, format!("cannot start {}: {error}", engine.display()))
             })?;
+        let group = Some(Group::led_by(&child));
         let stdin = child.stdin.take();
         let stdout = child.stdout.take().expect("standard output is piped");
         let errors = child.stderr.take().expect("standard error is piped");
@@ -107,7 +117,7 @@ impl EngineProcess {
             std::thread::spawn(move || keep_tail(errors, &tail)),
         ];
         let deadline = Instant::now() + timeout;
-        Ok(Self { child, stdin, lines: Some(lines), readers, stderr, deadline, timeout })
+        Ok(Self { child, group, stdin, lines: Some(lines), readers, stderr, deadline, timeout })
     }
 
     /// Gives the process its full time again, as after a sign of life in long unmeasured work.
@@ -195,6 +205,7 @@ impl EngineProcess {
 
     /// Waits for the process, for a short time: it has closed its output already.
     fn wait(&mut self) -> Option<ExitStatus> {
+        self.group = None;
         let until = Instant::now() + GRACE;
         loop {
             match self.child.try_wait() {
@@ -209,6 +220,7 @@ impl EngineProcess {
         self.stdin = None;
         // Without a receiver the line reader stops at its next line.
         self.lines = None;
+        self.group = None;
         let _ = self.child.kill();
         let _ = self.child.wait();
         for reader in self.readers.drain(..) {
@@ -244,7 +256,6 @@ fn shown(line: &[u8]) -> String {
     format!("{short:?}")
 }
 
-#[cfg(unix)]
 fn crash(status: ExitStatus) -> Fault {
     use std::os::unix::process::ExitStatusExt;
 
@@ -258,17 +269,16 @@ fn crash(status: ExitStatus) -> Fault {
         15 => " (terminate)",
         _ => "",
     };
+    if matches!(status.signal(), Some(2 | 15)) {
+        // Whoever ends all processes ends the harness too, and then this is no crash.
+        interrupt::settle();
+    }
     let how = match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit code {code}"),
         (None, Some(signal)) => format!("signal {signal}{}", name(signal)),
         (None, None) => status.to_string(),
     };
     Fault::new(FaultKind::Crash, format!("the engine ended with {how}"))
-}
-
-#[cfg(not(unix))]
-fn crash(status: ExitStatus) -> Fault {
-    Fault::new(FaultKind::Crash, format!("the engine ended with {status}"))
 }
 
 /// Sends each line with its end, so that a line that was cut off can be told; a long one is cut.

@@ -1,9 +1,11 @@
 //! A run on disk: `samples.jsonl`, one line per sample, raw and complete.
 //!
-//! The first line is the header, the last one says that the run is finished. The lines of one process are
-//! written together when it has ended, so an interrupted run holds whole processes; at most its last line
-//! is cut. A reader refuses a cut line, an unknown metric, a cell that was not planned and a newer format.
+//! The first line is the header, the last one says that the run is finished. The lines of one process, or of the two
+//! of a pair, are written together when it has ended, so an interrupted run holds whole processes and pairs. A kill
+//! in the middle of that leaves a part of them at the end. A reader refuses such a part, an unknown metric, a cell
+//! that was not planned and a newer format.
 
+mod whole;
 mod writer;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,6 +44,18 @@ pub(crate) enum Side {
 }
 
 impl Side {
+    /// Returns the one that it is measured in pairs with.
+    fn partner(self) -> Self {
+        match self {
+            Self::Base => Self::Head,
+            Self::Head => Self::Base,
+            Self::CanaryBase => Self::CanaryHead,
+            Self::CanaryHead => Self::CanaryBase,
+            Self::ConfirmBase => Self::ConfirmHead,
+            Self::ConfirmHead => Self::ConfirmBase,
+        }
+    }
+
     /// Tells whether it is an engine of the head.
     pub(crate) fn is_head(self) -> bool {
         matches!(self, Self::Head | Self::ConfirmHead)
@@ -224,12 +238,12 @@ pub(crate) struct Record {
     pub(crate) end: Option<EndLine>,
 }
 
-/// What to do with a last line that was cut off.
+/// What to do with the part of a process or a pair that a kill has left at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CutLine {
     /// Refuse the record.
     Refuse,
-    /// Leave the line out: its process will be run again.
+    /// Leave it out: it will be run again.
     LeaveOut,
 }
 
@@ -244,12 +258,10 @@ impl Record {
 
     /// Reads a run from the text of its `samples.jsonl`.
     pub(crate) fn parse(text: &str, cut_line: CutLine) -> anyhow::Result<Self> {
-        let whole = match text.rfind('\n') {
-            Some(end) => &text[..=end],
-            None => "",
-        };
+        let whole = whole::part_of(text);
         if whole.len() < text.len() && cut_line == CutLine::Refuse {
-            bail!("the last line is cut off; the run was interrupted: continue it with --resume");
+            let what = if text.ends_with('\n') { "process is not whole" } else { "line is cut off" };
+            bail!("the last {what}; the run was interrupted: continue it with --resume");
         }
         let mut lines = whole.lines().enumerate();
         let first = lines.next().map_or("", |(_, line)| line);

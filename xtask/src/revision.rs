@@ -6,14 +6,18 @@
 
 mod git;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context as _;
 
 use crate::engine_build;
+use crate::engine_store::{BuildLock, Engine, OwnBinary};
 use crate::exit::{Exit, Stop};
+use crate::interrupt;
 use crate::paths::Paths;
 use git::{Git, Worktree};
+
+pub(crate) use git::{WORKTREE, remove_leftovers};
 
 /// What an engine is built from; a change of anything else gives the same engine.
 const SOURCES: [&str; 7] =
@@ -28,15 +32,6 @@ pub(crate) struct Revision {
     tree: String,
     /// Names the sources an engine is built from.
     sources: String,
-}
-
-/// An engine that was built from a revision.
-#[derive(Clone, Debug)]
-pub(crate) struct Built {
-    /// The binary; it is kept.
-    pub(crate) binary: PathBuf,
-    /// Its digest.
-    pub(crate) digest: String,
 }
 
 impl Revision {
@@ -97,22 +92,32 @@ impl Revision {
     }
 
     /// Returns the engine, built if it is not kept already. Dependencies are shared with the workspace's own builds.
-    pub(crate) fn build(&self, paths: &Paths, layout: Layout) -> anyhow::Result<Built> {
-        let key = format!("{}-{}{}", self.sources, toolchain(paths), layout.suffix());
-        let binary = paths.engines().join(key).join("pond");
-        if !binary.is_file() {
-            eprintln!("building the engine of {}", self.name);
-            let worktree = Worktree::check_out(paths, &self.tree)?;
-            if layout == Layout::PlantedCommented {
-                comment(&worktree.path().join(COMMENTED))?;
-            }
-            let built = engine_build::build_at(worktree.path(), &paths.target, layout.arguments())
-                .map_err(|error| Stop::error(Exit::Failed, format!("{}: {error:#}", self.name)))?;
-            keep(&built, &binary)?;
-            // What is left where the workspace's own engine belongs is another revision's.
-            std::fs::remove_file(&built).with_context(|| format!("cannot remove {}", built.display()))?;
+    pub(crate) fn build(&self, paths: &Paths, layout: Layout) -> anyhow::Result<Engine> {
+        let name = format!("{}-{}{}", self.sources, toolchain(paths), layout.suffix());
+        if let Some(engine) = Engine::kept(paths, &name)? {
+            // Whoever has the lock cleans up.
+            BuildLock::try_take(paths)?;
+            return Ok(engine);
         }
-        Ok(Built { digest: engine_build::digest(&binary)?, binary })
+        let lock = BuildLock::take(paths)?;
+        if let Some(engine) = Engine::kept(paths, &name)? {
+            // Another harness has built it meanwhile.
+            return Ok(engine);
+        }
+        eprintln!("building the engine of {}", self.name);
+        let worktree = Worktree::check_out(paths, &self.tree)?;
+        if layout == Layout::PlantedCommented {
+            comment(&worktree.path().join(COMMENTED))?;
+        }
+        let own = OwnBinary::put_aside(paths)?;
+        let built = engine_build::build_at(worktree.path(), &paths.target, &layout.arguments());
+        interrupt::check()?;
+        let built = built.map_err(|error| Stop::error(Exit::Failed, format!("{}: {error:#}", self.name)))?;
+        let engine = lock.keep(paths, &built, &name)?;
+        // What is left where the workspace's own engine belongs is another revision's.
+        std::fs::remove_file(&built).with_context(|| format!("cannot remove {}", built.display()))?;
+        own.restore()?;
+        Ok(engine)
     }
 }
 
@@ -130,6 +135,15 @@ pub(crate) enum Layout {
     /// With such faults, and a comment more in one of its sources.
     PlantedCommented,
 }
+
+/// Cargo takes a crate for the same wherever its workspace lies, and a file for changed if it is younger than what was
+/// built. So after a build of a revision it would take the revision's engine for the user's own. A setting of its own,
+/// which changes nothing (off is what compilers do here anyway), makes the crates others.
+const APART: [&str; 3] = [
+    "--config=profile.release.package.datagen.split-debuginfo='off'",
+    "--config=profile.release.package.engine.split-debuginfo='off'",
+    "--config=profile.release.package.scenarios.split-debuginfo='off'",
+];
 
 /// Cuts the engine's crate into other parts than usual.
 const OTHER: &str = "--config=profile.release.package.engine.codegen-units=5";
@@ -149,13 +163,14 @@ impl Layout {
         }
     }
 
-    fn arguments(self) -> &'static [&'static str] {
-        match self {
+    fn arguments(self) -> Vec<&'static str> {
+        let own: &[&str] = match self {
             Self::Usual => &[],
             Self::Other => &[OTHER],
             Self::Planted | Self::PlantedCommented => &PLANTED,
             Self::PlantedOther => &[PLANTED[0], PLANTED[1], OTHER],
-        }
+        };
+        [&APART, own].concat()
     }
 }
 
@@ -175,15 +190,8 @@ fn toolchain(paths: &Paths) -> String {
     let version = crate::fingerprint::output_of("rustc", &["-vV"], &paths.root).unwrap_or_default();
     let flags = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS"]
         .map(|name| std::env::var(name).unwrap_or_default());
-    format!("{:08x}", crate::random::seed(&format!("{version}\n{}", flags.join("\n"))) as u32)
-}
-
-/// Copies a binary to where it is kept, whole or not at all.
-fn keep(built: &Path, kept: &Path) -> anyhow::Result<()> {
-    let folder = kept.parent().expect("a kept binary lies in a folder");
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let unfinished = kept.with_extension("unfinished");
-    std::fs::copy(built, &unfinished)
-        .and_then(|_| std::fs::rename(&unfinished, kept))
-        .with_context(|| format!("cannot keep the engine at {}", kept.display()))
+    format!(
+        "{:08x}",
+        crate::random::seed(&format!("{version}\n{}\n{}", flags.join("\n"), APART.join("\n"))) as u32
+    )
 }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use scenarios::wire::{Event, Request};
 
+use crate::interrupt;
 use crate::plan::{self, LEAST_PROCESSES, PlannedCell, Step};
 use crate::process::{EngineProcess, Fault, FaultKind, Hello};
 use crate::progress::Progress;
@@ -75,6 +76,7 @@ pub(crate) fn prepare(
             match prepare_cell(surroundings, planned, &mut process, &progress) {
                 Ok(line) => record.append(&[Line::Prepared(line)])?,
                 Err(fault) => {
+                    interrupt::check()?;
                     let stderr = process.take().map(EngineProcess::stderr_tail).unwrap_or_default();
                     progress.warn(&format!("{id}: {}", fault.message));
                     record.append(&[failure(&id, surroundings.side, None, fault, stderr)])?;
@@ -182,20 +184,20 @@ pub(crate) fn measure_process(
     let began = Instant::now();
     let outcome = cell::run(surroundings, planned, process, answers)?;
     let took = began.elapsed();
-    keep(surroundings.side, planned, process, (outcome, took), record, done, progress)?;
+    let lines = kept(surroundings.side, planned, process, (outcome, took), done, progress);
+    record.append(&lines)?;
     Ok(took)
 }
 
-/// Writes down what a process gave.
-fn keep(
+/// Makes the lines of what a process gave.
+fn kept(
     side: Side,
     planned: &PlannedCell,
     process: u32,
     (outcome, took): (cell::Outcome, Duration),
-    record: &mut RecordWriter,
     done: &mut Done,
     progress: &Progress,
-) -> anyhow::Result<()> {
+) -> Vec<Line> {
     let id = planned.cell.id();
     let mut lines: Vec<Line> = Vec::new();
     for sample in outcome.samples.iter().filter(|sample| sample.unknown_metrics().is_empty()) {
@@ -208,12 +210,14 @@ fn keep(
             done.processes.insert((id, side, process));
         }
         Some((fault, stderr)) => {
-            progress.warn(&format!("{id}: {}", fault.message));
+            if interrupt::exit_code().is_none() {
+                progress.warn(&format!("{id}: {}", fault.message));
+            }
             lines.push(failure(&id, side, Some(process), fault, stderr));
             done.failed.insert(id);
         }
     }
-    record.append(&lines)
+    lines
 }
 
 fn failure(id: &str, side: Side, process: Option<u32>, fault: Fault, stderr: String) -> Line {

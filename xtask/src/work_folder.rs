@@ -40,8 +40,8 @@ fn sweep(work: &Path) -> anyhow::Result<()> {
         let name = entry.file_name().to_string_lossy().into_owned();
         let is_process = name.parse::<u32>().is_ok();
         if is_process && !Path::new("/proc").join(&name).exists() {
-            std::fs::remove_dir_all(entry.path())
-                .with_context(|| format!("cannot remove {}", entry.path().display()))?;
+            // An engine that goes on for a moment may write here still; then the next harness removes it.
+            let _ = std::fs::remove_dir_all(entry.path());
         }
     }
     Ok(())

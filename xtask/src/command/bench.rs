@@ -1,7 +1,5 @@
 //! `cargo xtask bench`: build the engine, prepare, measure, compare, report.
 
-use std::path::Path;
-
 use anyhow::bail;
 use scenarios::Cell;
 
@@ -9,6 +7,7 @@ use super::beside::{self, Engines, Found};
 use super::print;
 use crate::baseline::Baseline;
 use crate::cli::BenchOptions;
+use crate::engine_store::Engine;
 use crate::evaluation::Evaluation;
 use crate::exit::{Exit, Stop};
 use crate::fingerprint::Context;
@@ -128,7 +127,7 @@ fn bench(
     paths: &Paths,
     options: &BenchOptions,
     selection: &Selection,
-    engine: &Path,
+    engine: &Engine,
 ) -> anyhow::Result<Exit> {
     let wanted = header(paths, options, selection, engine)?;
     let (mut record, header, mut done) = if options.resume {
@@ -140,7 +139,7 @@ fn bench(
     let work = WorkFolder::make(paths)?;
     let surroundings = Surroundings {
         side: Side::Head,
-        engine: engine.to_owned(),
+        engine: engine.binary.clone(),
         ponds: paths.ponds(),
         work: work.path.clone(),
     };
@@ -171,7 +170,7 @@ fn header(
     paths: &Paths,
     options: &BenchOptions,
     selection: &Selection,
-    engine: &Path,
+    engine: &Engine,
 ) -> anyhow::Result<Header> {
     let suite = selection.suite.name.clone();
     let now = clock::now_seconds();
@@ -183,9 +182,9 @@ fn header(
         tier: options.tier,
         against: options.against.clone(),
         base: None,
-        engine_digest: engine_build::digest(engine)?,
+        engine_digest: engine.digest.clone(),
         // An engine that does not greet is still run: then every cell says why it failed.
-        context: Context::read(&paths.root, runner::greet(engine).ok().as_ref()),
+        context: Context::read(&paths.root, runner::greet(&engine.binary).ok().as_ref()),
         suite_cells: selection.suite.cells().iter().map(Cell::id).collect(),
         planned: plan::plan(selection, options.tier),
         suite,
@@ -206,12 +205,15 @@ pub(super) fn resume(paths: &Paths, wanted: &Header) -> anyhow::Result<(RecordWr
             && header.engine_digest == wanted.engine_digest
             && header.context.machine == wanted.context.machine;
         if same && record.end.is_none() {
+            let writer = RecordWriter::resume(folder)?;
+            let record = Record::read(folder, CutLine::Refuse)?;
+            let header = &record.header;
             let done = Done {
                 processes: record.finished(),
                 failed: record.failures.iter().map(|failure| failure.cell.clone()).collect(),
             };
             eprintln!("resuming run {}: {} processes are done", header.run, done.processes.len());
-            return Ok((RecordWriter::resume(folder)?, record.header, done));
+            return Ok((writer, record.header, done));
         }
     }
     let message = format!(

@@ -17,7 +17,7 @@ use crate::plan;
 use crate::process::FaultKind;
 use crate::record::{BaseHeader, CutLine, DifferenceLine, EndLine, Header, Line, Record, RecordWriter, Side};
 use crate::report::{self, Colors};
-use crate::revision::{Built, Layout, Revision};
+use crate::revision::{Layout, Revision};
 use crate::runner::calibrate::calibrate;
 use crate::runner::pairs::{Sides, confirm_pairs, measure_pairs};
 use crate::runner::{self, Done, Surroundings, cell};
@@ -25,7 +25,7 @@ use crate::selection::Selection;
 use crate::timing::{self, Timing};
 use crate::verdict::Verdict;
 use crate::work_folder::WorkFolder;
-use crate::{clock, engine_build, explained, random};
+use crate::{clock, engine_build, engine_store, explained, random};
 
 /// Pairs of processes for a cell, if no other number is asked for.
 pub(crate) const PAIRS: u32 = 24;
@@ -43,7 +43,7 @@ const MEASURED_NS: u64 = 300_000_000;
 pub(super) struct Engine {
     /// What people call it.
     name: String,
-    built: Built,
+    built: engine_store::Engine,
     /// What it was built from, unless it was given.
     revision: Option<Revision>,
 }
@@ -60,17 +60,17 @@ impl Engine {
         Ok(Self { name: revision.name.clone(), built, revision: Some(revision) })
     }
 
-    fn given(path: &Path) -> anyhow::Result<Self> {
+    fn given(paths: &Paths, path: &Path) -> anyhow::Result<Self> {
         let binary = path.canonicalize().with_context(|| format!("no engine at {}", path.display()))?;
-        let built = Built { digest: engine_build::digest(&binary)?, binary };
+        let built = engine_build::given(paths, binary)?;
         Ok(Self { name: format!("the binary {}", Paths::shown(path)), built, revision: None })
     }
 
     /// Returns the engine with its code laid out otherwise, or as it is if it was given.
-    fn other_layout(&self, paths: &Paths) -> anyhow::Result<PathBuf> {
+    fn other_layout(&self, paths: &Paths) -> anyhow::Result<engine_store::Engine> {
         match &self.revision {
-            Some(revision) => Ok(revision.build(paths, Layout::Other)?.binary),
-            None => Ok(self.built.binary.clone()),
+            Some(revision) => revision.build(paths, Layout::Other),
+            None => Ok(self.built.clone()),
         }
     }
 }
@@ -110,11 +110,13 @@ impl Engines {
         }
         let base = match base {
             Some(base) => Engine::of(paths, base)?,
-            None => Engine::given(path)?,
+            None => Engine::given(paths, path)?,
         };
         let head = match (head, &options.engine) {
             (Some(head), _) => Engine::of(paths, head)?,
-            (None, given) => Engine::given(given.as_deref().expect("the head is built unless it is given"))?,
+            (None, given) => {
+                Engine::given(paths, given.as_deref().expect("the head is built unless it is given"))?
+            }
         };
         if base.built.digest == head.built.digest && !options.force {
             return Ok(Found::Identical(format!(
@@ -196,7 +198,7 @@ pub(super) fn measure(
             );
             let base = engines.base.other_layout(paths)?;
             let head = engines.head.other_layout(paths)?;
-            let sides = [of(Side::ConfirmBase, &base), of(Side::ConfirmHead, &head)];
+            let sides = [of(Side::ConfirmBase, &base.binary), of(Side::ConfirmHead, &head.binary)];
             if !confirm_pairs(&sides, &header, &flagged, deadline, &mut record, &mut done)? {
                 eprintln!(
                     "the budget was spent before the second builds were measured; what is slower stands"

@@ -14,6 +14,7 @@ use super::beside::{self, Engines};
 use super::print;
 use crate::cli::{BenchOptions, BisectOptions, Tier};
 use crate::exit::{Exit, Stop};
+use crate::interrupt;
 use crate::paths::Paths;
 use crate::random;
 use crate::revision::Revision;
@@ -126,6 +127,7 @@ impl Search<'_> {
         let engines = match Engines::of(self.paths, good, commit) {
             Ok(engines) => engines,
             Err(error) => {
+                interrupt::check()?;
                 eprintln!("{error:#}");
                 return Ok(Known::Unknown);
             }
@@ -195,21 +197,25 @@ impl Log {
     }
 
     fn add(&mut self, commit: &str, known: Known) -> anyhow::Result<()> {
-        let line = serde_json::to_string(&LogLine { commit: commit.to_owned(), known })?;
+        let line = serde_json::to_string(&LogLine { commit: commit.to_owned(), known })? + "\n";
         let mut file = std::fs::OpenOptions::new().create(true).append(true).open(&self.path)?;
-        writeln!(file, "{line}").with_context(|| format!("cannot write {}", self.path.display()))?;
+        file.write_all(line.as_bytes()).with_context(|| format!("cannot write {}", self.path.display()))?;
         self.known.insert(commit.to_owned(), known);
         Ok(())
     }
 }
 
-/// Reads a log; a last line that was cut off by a kill is left out.
+/// Reads a log; a last line that was cut off by a kill is removed.
 fn read(path: &Path) -> anyhow::Result<BTreeMap<String, Known>> {
     let text = match std::fs::read_to_string(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         other => other.with_context(|| format!("cannot read {}", path.display()))?,
     };
-    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
+    if whole.len() < text.len() {
+        // Else the next line would go on in the middle of this one.
+        std::fs::OpenOptions::new().write(true).open(path)?.set_len(whole.len() as u64)?;
+    }
     let lines = whole.lines().enumerate().map(|(number, line)| {
         let line: LogLine = serde_json::from_str(line)
             .with_context(|| format!("{}:{} is damaged; remove the file", path.display(), number + 1))?;

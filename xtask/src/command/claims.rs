@@ -9,6 +9,7 @@ use super::print;
 use crate::chart;
 use crate::claims::{self, Document};
 use crate::cli::{ClaimsOptions, Tier};
+use crate::engine_store::Engine;
 use crate::exit::{Exit, Stop};
 use crate::fingerprint::Context;
 use crate::paths::Paths;
@@ -35,8 +36,12 @@ pub(crate) fn run(paths: &Paths, options: &ClaimsOptions) -> anyhow::Result<Exit
     let header = header(paths, options, &selected, &engine)?;
     let (mut writer, header) = RecordWriter::create(&paths.claims(), header)?;
     let work = WorkFolder::make(paths)?;
-    let surroundings =
-        Surroundings { side: Side::Head, engine, ponds: paths.ponds(), work: work.path.clone() };
+    let surroundings = Surroundings {
+        side: Side::Head,
+        engine: engine.binary.clone(),
+        ponds: paths.ponds(),
+        work: work.path.clone(),
+    };
     std::fs::create_dir_all(&surroundings.ponds)?;
     let mut done = Done::default();
     runner::prepare(&surroundings, &header.planned, &mut writer, &mut done)?;
@@ -67,7 +72,7 @@ fn header(
     paths: &Paths,
     options: &ClaimsOptions,
     claims: &[&Claim],
-    engine: &Path,
+    engine: &Engine,
 ) -> anyhow::Result<Header> {
     let now = clock::now_seconds();
     let planned = claims::plan(claims, options.rounds);
@@ -80,8 +85,8 @@ fn header(
         tier: Tier::All,
         against: None,
         base: None,
-        engine_digest: engine_build::digest(engine)?,
-        context: Context::read(&paths.root, runner::greet(engine).ok().as_ref()),
+        engine_digest: engine.digest.clone(),
+        context: Context::read(&paths.root, runner::greet(&engine.binary).ok().as_ref()),
         suite_cells: planned.iter().map(|planned| Cell::id(&planned.cell)).collect(),
         planned,
     })

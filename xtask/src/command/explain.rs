@@ -25,7 +25,7 @@ pub(crate) fn run(paths: &Paths, options: &ExplainOptions) -> anyhow::Result<Exi
     let ask = |engine: &Path| ask(paths, &work.path, engine, &planned);
     let Some(word) = &options.against else {
         let engine = engine_build::engine(paths, options.engine.as_deref())?;
-        print(&explained::text(&ask(&engine)?))?;
+        print(&explained::text(&ask(&engine.binary)?))?;
         return Ok(Exit::Pass);
     };
     let bench = BenchOptions { engine: options.engine.clone(), ..BenchOptions::default() };

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 
 use super::print;
 use crate::cli::{PeersOptions, PeersSize};
+use crate::engine_store::Engine;
 use crate::exit::{Exit, Stop};
 use crate::fingerprint::Context;
 use crate::paths::Paths;
@@ -18,7 +19,7 @@ use crate::progress::Progress;
 use crate::record::Side;
 use crate::runner::{self, Surroundings};
 use crate::work_folder::WorkFolder;
-use crate::{chart, clock, engine_build, random};
+use crate::{chart, clock, engine_build, interrupt, random};
 
 /// The sizes that the documents show.
 const DOCUMENTED: [PeersSize; 2] = [PeersSize::Small, PeersSize::Medium];
@@ -55,11 +56,11 @@ fn head(
     paths: &Paths,
     options: &PeersOptions,
     environment: &Environment,
-    engine: &Path,
+    engine: &Engine,
     (size, seconds): (&str, u64),
 ) -> anyhow::Result<Record> {
     // An engine that does not greet is still run: then every task says why it failed.
-    let context = Context::read(&paths.root, runner::greet(engine).ok().as_ref());
+    let context = Context::read(&paths.root, runner::greet(&engine.binary).ok().as_ref());
     Ok(Record {
         format: FORMAT,
         started: clock::text(seconds),
@@ -67,7 +68,7 @@ fn head(
         rounds: options.rounds,
         seed: seconds,
         workers: usize::try_from(context.machine.cores).unwrap_or(1).max(1),
-        engine_digest: engine_build::digest(engine)?,
+        engine_digest: engine.digest.clone(),
         context,
         python: environment.version.clone(),
         present: environment.present.clone(),
@@ -82,14 +83,14 @@ fn head(
 fn measure(
     paths: &Paths,
     environment: &Environment,
-    engine: &Path,
+    engine: &Engine,
     mut record: Record,
     file: &Path,
 ) -> anyhow::Result<Record> {
     let work = WorkFolder::make(paths)?;
     let surroundings = Surroundings {
         side: Side::Head,
-        engine: engine.to_owned(),
+        engine: engine.binary.clone(),
         ponds: paths.ponds(),
         work: work.path.clone(),
     };
@@ -109,6 +110,7 @@ fn measure(
         let progress = Progress::start(due.len());
         for (task, contender) in random::shuffled(due.clone(), record.seed, round) {
             let line = take(&arena, round, (task, &contender), &progress)?;
+            interrupt::check()?;
             record.processes.push(line);
             record.write(file)?;
         }

@@ -8,6 +8,7 @@ use anyhow::{Context as _, ensure};
 
 use super::{beside, print};
 use crate::cli::{SelftestOptions, Tier};
+use crate::engine_store::Engine;
 use crate::exit::Exit;
 use crate::fingerprint::{Context, Machine};
 use crate::paired::Call;
@@ -50,21 +51,21 @@ struct Bench<'a> {
     /// The cells with short and with long measurements.
     planned: [Vec<PlannedCell>; 2],
     /// The engine that plants can be planted in.
-    planted: PathBuf,
+    planted: Engine,
     /// The engine with another layout.
-    other: PathBuf,
+    other: Engine,
     /// The engine with a comment more.
-    commented: PathBuf,
+    commented: Engine,
 }
 
 /// Runs the command.
 pub(crate) fn run(paths: &Paths, options: &SelftestOptions) -> anyhow::Result<Exit> {
     let experiments: &[Experiment] = if options.quick { &QUICK } else { &FULL };
     let revision = Revision::of_working_tree(paths)?;
-    let planted = revision.build(paths, Layout::Planted)?.binary;
-    let build = |head: Head, layout: Layout| -> anyhow::Result<PathBuf> {
+    let planted = revision.build(paths, Layout::Planted)?;
+    let build = |head: Head, layout: Layout| -> anyhow::Result<Engine> {
         let is_needed = experiments.iter().any(|experiment| experiment.head == head);
-        if is_needed { Ok(revision.build(paths, layout)?.binary) } else { Ok(planted.clone()) }
+        if is_needed { revision.build(paths, layout) } else { Ok(planted.clone()) }
     };
     let other = build(Head::OtherLayout, Layout::PlantedOther)?;
     let commented = build(Head::Commented, Layout::PlantedCommented)?;
@@ -80,7 +81,7 @@ pub(crate) fn run(paths: &Paths, options: &SelftestOptions) -> anyhow::Result<Ex
         other,
         commented,
     };
-    let plain = bench.surroundings(Side::Head, &bench.planted.clone());
+    let plain = bench.surroundings(Side::Head, &bench.planted.binary);
     for (planned, measured_ns) in bench.planned.iter_mut().zip([SHORT_NS, LONG_NS]) {
         calibrate(&plain, planned, measured_ns)?;
     }
@@ -140,13 +141,13 @@ impl Bench<'_> {
     }
 
     fn tally(&self, experiment: &Experiment) -> anyhow::Result<Tally> {
-        let base = self.script("base", &self.planted, "")?;
+        let base = self.script("base", &self.planted.binary, "")?;
         let head = match experiment.head {
             Head::Same => &self.planted,
             Head::OtherLayout => &self.other,
             Head::Commented => &self.commented,
         };
-        let head = self.script("head", head, experiment.plant)?;
+        let head = self.script("head", &head.binary, experiment.plant)?;
         let sides = Sides {
             compared: [self.surroundings(Side::Base, &base), self.surroundings(Side::Head, &head)],
             canary: [self.surroundings(Side::CanaryBase, &base), self.surroundings(Side::CanaryHead, &base)],

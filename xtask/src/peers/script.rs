@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::record::Execution;
+use crate::interrupt;
 
 const POLL: Duration = Duration::from_millis(20);
 /// The end of standard error that a failure quotes.
@@ -58,7 +59,7 @@ pub(crate) fn run(mut command: Command, folder: &Path, timeout: Duration) -> any
     let status = loop {
         match child.try_wait()? {
             Some(status) => break Some(status),
-            None if Instant::now() >= deadline => break None,
+            None if Instant::now() >= deadline || interrupt::exit_code().is_some() => break None,
             None => std::thread::sleep(POLL),
         }
     };
@@ -66,6 +67,7 @@ pub(crate) fn run(mut command: Command, folder: &Path, timeout: Duration) -> any
         // Workers of the script end when their parent is gone.
         child.kill()?;
         child.wait()?;
+        interrupt::check()?;
         anyhow::bail!("no end after {} s; the process was killed", timeout.as_secs());
     };
     let errors = std::fs::read(&stderr).unwrap_or_default();

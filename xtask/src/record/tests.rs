@@ -84,6 +84,14 @@ fn a_cut_line_is_refused_or_left_out() {
 }
 
 #[test]
+fn a_process_that_is_not_whole_is_refused_or_left_out() {
+    let begun = text_of(&[Line::Header(Box::new(header())), sample("wall_ns")]);
+    let error = parse(&begun, CutLine::Refuse).unwrap_err();
+    insta::assert_snapshot!(error, @"the last process is not whole; the run was interrupted: continue it with --resume");
+    assert!(parse(&begun, CutLine::LeaveOut).unwrap().samples.is_empty());
+}
+
+#[test]
 fn what_is_not_understood_is_refused() {
     let check = |text: &str, expect: &str| {
         let error = parse(text, CutLine::Refuse).unwrap_err();
@@ -94,10 +102,10 @@ fn what_is_not_understood_is_refused() {
     check("{}\n", "line 1 is no header");
     let newer = Header { format: FORMAT + 1, ..header() };
     check(&text_of(&[Line::Header(Box::new(newer))]), "newer than 2");
-    check(&format!("{first}{}", text_of(&[sample("wall_sn")])), "unknown metric wall_sn");
+    check(&format!("{first}{}", text_of(&[sample("wall_sn"), end()])), "unknown metric wall_sn");
     check(&format!("{first}{}", text_of(&[end(), sample("wall_ns")])), "line 3: it comes after the end");
     check(&format!("{first}{first}"), "second header");
     check(&format!("{first}{{\"line\":\"sample\",\"wall_ns\":NaN}}\n"), "line 2 is damaged");
-    let stranger = text_of(&[sample("wall_ns")]).replace("tiny", "small");
+    let stranger = text_of(&[sample("wall_ns"), end()]).replace("tiny", "small");
     check(&format!("{first}{stranger}"), "was not planned");
 }

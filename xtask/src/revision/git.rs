@@ -1,5 +1,6 @@
 //! Git, through its command line: trees, a snapshot of the working tree, a worktree that goes when it is done.
 
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -53,6 +54,8 @@ impl<'a> Git<'a> {
         }
         let output = command
             .args(arguments)
+            // What git does is short, and to be ended in the middle would leave half of it.
+            .process_group(0)
             .current_dir(self.root)
             .stdin(Stdio::null())
             .output()
@@ -65,25 +68,40 @@ impl<'a> Git<'a> {
     }
 }
 
-/// A checkout beside the user's own; removed when it is dropped, or by the next one after a kill.
+/// The folder of the checkout, among the engines.
+pub(crate) const WORKTREE: &str = "worktree";
+
+/// Removes what a harness that was killed has left: its checkout and indexes.
+pub(crate) fn remove_leftovers(paths: &Paths) {
+    let folder = paths.engines();
+    remove_worktree(&paths.root, &folder.join(WORKTREE));
+    let Ok(entries) = std::fs::read_dir(&folder) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let Some(process) = name.strip_prefix("index-") else { continue };
+        let process = process.trim_end_matches(".lock");
+        if Path::new("/proc/self").exists() && !Path::new("/proc").join(process).exists() {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn remove_worktree(root: &Path, path: &Path) {
+    // Either may be gone already: the entry in the repository, or the folder.
+    let _ = Git::new(root).read(&["worktree", "remove", "--force", "--force", &path.to_string_lossy()]);
+    let _ = std::fs::remove_dir_all(path);
+}
+
+/// A checkout beside the user's own; removed when it is dropped, or by whoever takes the lock of builds after a kill.
 pub(super) struct Worktree {
     root: PathBuf,
     path: PathBuf,
-    _lock: std::fs::File,
 }
 
 impl Worktree {
-    /// Checks a tree out. All trees come to the same folder, so another build waits for this one.
+    /// Checks a tree out. All trees come to the same folder, so the caller has the lock of builds.
     pub(super) fn check_out(paths: &Paths, tree: &str) -> anyhow::Result<Self> {
-        let folder = paths.engines();
-        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let lock_path = folder.join("lock");
-        let lock = std::fs::File::create(&lock_path)
-            .with_context(|| format!("cannot make {}", lock_path.display()))?;
-        lock.lock().with_context(|| format!("cannot lock {}", lock_path.display()))?;
-        let path = folder.join("worktree");
-        let worktree = Self { root: paths.root.clone(), path, _lock: lock };
-        worktree.remove();
+        let worktree = Self { root: paths.root.clone(), path: paths.engines().join(WORKTREE) };
         let git = Git::new(&paths.root);
         let at = worktree.path.to_string_lossy();
         git.read(&["worktree", "add", "--force", "--quiet", "--detach", "--no-checkout", &at, "HEAD"])?;
@@ -95,17 +113,10 @@ impl Worktree {
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
-
-    fn remove(&self) {
-        let at = self.path.to_string_lossy();
-        // Either may be gone already, or be there from a harness that was killed.
-        let _ = Git::new(&self.root).read(&["worktree", "remove", "--force", "--force", &at]);
-        let _ = std::fs::remove_dir_all(&self.path);
-    }
 }
 
 impl Drop for Worktree {
     fn drop(&mut self) {
-        self.remove();
+        remove_worktree(&self.root, &self.path);
     }
 }

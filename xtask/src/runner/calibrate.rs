@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use scenarios::{Phase, Sample};
 
 use super::{Answers, Surroundings, cell, prepare_cell};
+use crate::interrupt;
 use crate::plan::PlannedCell;
 use crate::process::EngineProcess;
 use crate::progress::Progress;
@@ -27,6 +28,7 @@ pub(crate) fn calibrate(
     for planned in planned.iter_mut().filter(|planned| planned.warm > 0) {
         progress.now(&format!("calibrate {}", planned.cell.id()), None);
         if prepare_cell(surroundings, planned, &mut process, &progress).is_err() {
+            interrupt::check()?;
             process = None;
             continue;
         }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use super::{Answers, Done, Surroundings, cell, keep};
+use super::{Answers, Done, Surroundings, cell, kept};
 use crate::cli::Tier;
 use crate::plan::{LEAST_PROCESSES, PlannedCell};
 use crate::progress::Progress;
@@ -118,17 +118,15 @@ fn pair(
     let [base, head] = sides;
     let id = planned.cell.id();
     let is_done = |side: &Surroundings| done.processes.contains(&(id.clone(), side.side, round));
-    let missing = [base, head].map(|side| !is_done(side));
-    if missing == [false, false] {
+    if is_done(base) && is_done(head) {
         return Ok(());
     }
     let in_order = if head_first { [head, base] } else { [base, head] };
     let outcomes = cell::run_in_turn(in_order, planned, round, Answers::Stated)?;
+    let mut lines = Vec::new();
     for (side, outcome) in in_order.into_iter().zip(outcomes) {
-        // A kill may have left one side of the pair.
-        if missing[usize::from(std::ptr::eq(side, head))] {
-            keep(side.side, planned, round, outcome, record, done, progress)?;
-        }
+        lines.extend(kept(side.side, planned, round, outcome, done, progress));
     }
-    Ok(())
+    // Both at once: half a pair would say nothing.
+    record.append(&lines)
 }

@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use scenarios::wire::PROTOCOL;
 
 use crate::exit::Exit;
+use crate::interrupt;
 use crate::report::{Align, Table};
 
 /// The suite of every probe.
@@ -118,6 +119,7 @@ pub(crate) fn run(work: &Path) -> anyhow::Result<Vec<Probed>> {
         let place = Place::make(work.join(format!("probe-{number}")))?;
         (probe.wrong)(&place).with_context(|| format!("cannot set up the probe '{}'", probe.name))?;
         let code = place.run(probe.arguments)?;
+        interrupt::check()?;
         probed.push(Probed { name: probe.name, expected: probe.expected, code });
     }
     Ok(probed)

@@ -41,7 +41,7 @@ with = { size = "tiny" }
 "#;
 
 /// An engine of the harness's protocol, in few words.
-fn engine(wall_us: u64, requests: u64) -> String {
+pub(crate) fn engine(wall_us: u64, requests: u64) -> String {
     let text = r####"
 use std::io::BufRead as _;
 fn main() {
@@ -77,7 +77,7 @@ fn main() {
 }
 
 /// A workspace under git with one commit.
-fn repository() -> Workspace {
+pub(crate) fn repository() -> Workspace {
     let workspace = Workspace::new();
     workspace.write("Cargo.toml", MANIFEST);
     workspace.write("Cargo.lock", LOCK);
@@ -90,7 +90,8 @@ fn repository() -> Workspace {
     workspace
 }
 
-fn git(workspace: &Workspace, arguments: &[&str]) -> String {
+/// Runs git in a workspace.
+pub(crate) fn git(workspace: &Workspace, arguments: &[&str]) -> String {
     let who = ["-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "commit.gpgsign=false"];
     let output =
         Command::new("git").args(who).args(arguments).current_dir(workspace.path("")).output().unwrap();
@@ -98,12 +99,14 @@ fn git(workspace: &Workspace, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn commit(workspace: &Workspace) {
+/// Commits everything.
+pub(crate) fn commit(workspace: &Workspace) {
     git(workspace, &["add", "--all"]);
     git(workspace, &["commit", "--quiet", "--message", "A step"]);
 }
 
-fn bench(workspace: &Workspace, code: i32, arguments: &[&str]) -> Ran {
+/// Compares with what the arguments begin with, and requires an exit code.
+pub(crate) fn bench(workspace: &Workspace, code: i32, arguments: &[&str]) -> Ran {
     let arguments = [&["bench", "--against"], arguments].concat();
     let output = workspace.command(&arguments).env_remove("PONDMARK_ENGINE").output().unwrap();
     let ran = Ran {
@@ -199,4 +202,71 @@ fn the_commit_that_made_it_worse_is_found() {
     let text = bisect(0);
     assert!(text.contains("commits are known from "), "{text}");
     assert!(!text.contains("building the engine"), "{text}");
+}
+
+#[test]
+fn what_is_measured_is_a_copy_and_the_own_engine_stays() {
+    let workspace = repository();
+    workspace.write("engine/main.rs", &engine(90_000, 8));
+    workspace.write("target/release/pond", "the user's own");
+    bench(&workspace, 0, &["HEAD"]);
+    assert_eq!(workspace.read("target/release/pond"), "the user's own");
+    assert!(!workspace.path("target/release/pond-of-the-workspace").exists());
+    // What a killed harness has put aside is put back, even if nothing is built.
+    std::fs::rename(
+        workspace.path("target/release/pond"),
+        workspace.path("target/release/pond-of-the-workspace"),
+    )
+    .unwrap();
+    bench(&workspace, 0, &["HEAD", "--tier", "exact"]);
+    assert_eq!(workspace.read("target/release/pond"), "the user's own");
+    // Without a base the working tree is built in place, and measured as a copy all the same.
+    let output = workspace.command(&["bench"]).env_remove("PONDMARK_ENGINE").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(copies(&workspace).iter().filter(|name| name.starts_with("binary-")).count(), 1);
+}
+
+#[test]
+fn cargo_does_not_take_a_revisions_engine_for_the_own_one() {
+    let workspace = repository();
+    workspace.write("engine/main.rs", &engine(95_000, 8));
+    commit(&workspace);
+    workspace.write("engine/main.rs", &engine(90_000, 8));
+    let build = || {
+        let mut cargo = Command::new("cargo");
+        cargo.args(["build", "--release", "--quiet"]).env_remove("CARGO_TARGET_DIR");
+        assert!(cargo.current_dir(workspace.path("")).status().unwrap().success());
+        std::fs::read(workspace.path("target/release/pond")).unwrap()
+    };
+    let own = build();
+    bench(&workspace, 0, &["HEAD", "--tier", "exact"]);
+    // Only the oldest is built here, so its engine is the last that was.
+    bench(&workspace, 0, &["HEAD~1", "--tier", "exact"]);
+    assert!(std::fs::read(workspace.path("target/release/pond")).unwrap() == own);
+    assert!(build() == own, "cargo found nothing to do, and left the own engine");
+}
+
+#[test]
+fn copies_that_nobody_uses_do_not_pile_up() {
+    let workspace = repository();
+    for number in 0..12 {
+        workspace.write(&format!("target/pondmark/engines/old-{number:02}/pond"), "an engine");
+    }
+    let used = std::fs::File::open(workspace.path("target/pondmark/engines/old-00/pond")).unwrap();
+    used.lock_shared().unwrap();
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    used.set_modified(long_ago).unwrap();
+    workspace.write("engine/main.rs", &engine(90_000, 8));
+    bench(&workspace, 0, &["HEAD", "--tier", "exact"]);
+    let copies = copies(&workspace);
+    assert_eq!(copies.iter().filter(|name| name.starts_with("old-")).count(), 7, "{copies:?}");
+    assert_eq!(copies.len(), 9, "two new ones, six old ones, and one that is in use: {copies:?}");
+    assert!(copies.contains(&"old-00".to_owned()), "{copies:?}");
+}
+
+/// Lists the folders of kept engines.
+fn copies(workspace: &Workspace) -> Vec<String> {
+    let entries = std::fs::read_dir(workspace.path("target/pondmark/engines")).unwrap();
+    let folders = entries.map(|entry| entry.unwrap()).filter(|entry| entry.path().is_dir());
+    folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
