@@ -106,7 +106,12 @@ fn run(cell: &Cell, work_dir: &Path, warm: u32, behaviour: &str, next: &mut dyn 
         if iteration > 0 {
             next();
         }
-        say(&Event::Sample { sample: sample(cell, work_dir, iteration, behaviour) });
+        let mut sample = sample(cell, work_dir, iteration, behaviour);
+        if behaviour.starts_with("burn") {
+            let times = if behaviour == "burn-more" { 2 } else { 1 };
+            sample.metrics.insert("cpu_ns".to_owned(), cell::workload::run(times));
+        }
+        say(&Event::Sample { sample });
     }
     let said = if behaviour == "wrong-count" { samples + 1 } else { samples };
     say(&Event::Done { samples: said });
@@ -204,6 +209,55 @@ fn export(cell: &Cell, work_dir: &Path) {
         let out = work_dir.join("out");
         std::fs::create_dir(&out).expect("the harness makes an empty work folder");
         std::fs::write(out.join("manifest.json"), "{}").expect("the folder is writable");
+    }
+}
+
+/// Burns processor time where the engine measures, and where it does not, under names like those of the engine.
+mod cell {
+    pub(crate) mod workload {
+        use std::time::{Duration, Instant};
+
+        const PIECE: Duration = Duration::from_millis(20);
+
+        /// Returns the time that was measured, in ns.
+        #[inline(never)]
+        pub(crate) fn run(times: u32) -> u64 {
+            let began = Instant::now();
+            measured(times);
+            let measured_ns = began.elapsed().as_nanos() as u64;
+            check_answer();
+            measured_ns
+        }
+
+        #[inline(never)]
+        fn measured(times: u32) {
+            burn();
+            (1..times).for_each(|_| burn_more());
+        }
+
+        #[inline(never)]
+        fn burn() {
+            turn();
+        }
+
+        #[inline(never)]
+        fn burn_more() {
+            turn();
+            std::hint::black_box(());
+        }
+
+        #[inline(never)]
+        fn check_answer() {
+            turn();
+        }
+
+        fn turn() {
+            let began = Instant::now();
+            let mut sum = 0_u64;
+            while began.elapsed() < PIECE {
+                sum = std::hint::black_box((0..10_000).fold(sum, |sum, next| sum.wrapping_mul(31) + next));
+            }
+        }
     }
 }
 

@@ -56,6 +56,8 @@ pub(crate) enum Command {
     },
     /// Say how a cell is answered: plans, what was found about them, accesses; or where two engines differ in that
     Explain(ExplainOptions),
+    /// Say where the processor time of a cell goes, and where that of two engines differs; draws flame graphs
+    Profile(ProfileOptions),
     /// Find the commit that made a cell slower, or its counters worse
     Bisect(BisectOptions),
     /// Compare what is the same and plant faults, to see how far the gate can be trusted
@@ -179,6 +181,9 @@ pub(crate) struct BenchOptions {
     /// Beside a revision: do not build both sides with another layout to see a regression again
     #[arg(long)]
     pub(crate) no_confirm: bool,
+    /// Beside a revision: draw where the processor time of each regressed cell goes, if perf is there
+    #[arg(long, requires = "against")]
+    pub(crate) profile: bool,
     /// What to measure and compare
     #[arg(long, value_enum, default_value = "all")]
     pub(crate) tier: Tier,
@@ -283,6 +288,32 @@ pub(crate) struct ExplainOptions {
     /// Use this `pond` binary instead of building one
     #[arg(long, value_name = "PATH", env = "PONDMARK_ENGINE")]
     pub(crate) engine: Option<PathBuf>,
+}
+
+/// Options of `profile`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Samples are taken by perf (Debian: apt install linux-perf). The pictures are written to
+target/pondmark/profiles/CELL/: head.svg and head.folded; with --against also base.svg and difference.svg.")]
+pub(crate) struct ProfileOptions {
+    /// The cell: its name, or a part that no other cell of its suite has
+    #[arg(value_name = "CELL")]
+    pub(crate) cell: String,
+    /// Say also where this revision or `pond` binary differs
+    #[arg(long, value_name = "REVISION|BINARY")]
+    pub(crate) against: Option<String>,
+    /// Execute until this many seconds of processor time were measured, on each side
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub(crate) seconds: u32,
+    /// Cold executions alone, each in a fresh process; otherwise warm ones follow each cold one, if the cell has any
+    #[arg(long)]
+    pub(crate) cold: bool,
+    /// Use this `pond` binary instead of building one
+    #[arg(long, value_name = "PATH", env = "PONDMARK_ENGINE")]
+    pub(crate) engine: Option<PathBuf>,
+    /// Only execute with this engine, and say what was executed: what perf is put around.
+    #[arg(long, value_name = "PATH", hide = true)]
+    pub(crate) only_execute: Option<PathBuf>,
 }
 
 /// Options of `bisect`.

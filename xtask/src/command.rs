@@ -12,6 +12,7 @@ pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod guard;
 pub(crate) mod peers;
+pub(crate) mod profile;
 pub(crate) mod report;
 pub(crate) mod selftest;
 

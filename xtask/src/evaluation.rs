@@ -211,6 +211,13 @@ fn explain(record: &Record, comparison: &mut Comparison) {
             asked.filter_map(|(what, phase)| Growth::of(record, &id, phase, what)?.text()).collect();
         let of_cell = record.differences.iter().filter(|difference| difference.cell == id);
         why.extend(of_cell.flat_map(|difference| &difference.said).cloned());
+        if let (Some(_), Some(word)) = (&record.header.base, &record.header.against) {
+            why.push(format!(
+                "to draw where: cargo xtask profile {} --against {}",
+                quoted(&id),
+                quoted(word)
+            ));
+        }
         if !why.is_empty() {
             comparison.why.insert(id, why.join("\n"));
         }

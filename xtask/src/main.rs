@@ -25,6 +25,7 @@ mod paths;
 mod peers;
 mod plan;
 mod process;
+mod profile;
 mod progress;
 mod random;
 mod record;
@@ -87,6 +88,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Claims(options) => command::claims::run(&paths, &options),
         Command::Datagen { arguments } => command::datagen::run(&paths, &arguments),
         Command::Explain(options) => command::explain::run(&paths, &options),
+        Command::Profile(options) => command::profile::run(&paths, &options),
         Command::Bisect(options) => command::bisect::run(&paths, &options),
         Command::Selftest(options) => command::selftest::run(&paths, &options),
         Command::Doctor => command::doctor::run(&paths),

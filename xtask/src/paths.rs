@@ -86,6 +86,11 @@ impl Paths {
         self.target.join("pondmark/claims")
     }
 
+    /// The profiles, a folder for each cell.
+    pub(crate) fn profiles(&self) -> PathBuf {
+        self.target.join("pondmark/profiles")
+    }
+
     /// The engines of revisions, each under a name for what it was built from.
     pub(crate) fn engines(&self) -> PathBuf {
         self.target.join("pondmark/engines")

@@ -5,19 +5,24 @@ mod markdown;
 mod table;
 mod terminal;
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
 use crate::chart;
 use crate::evaluation::Evaluation;
 use crate::paths::Paths;
+use crate::units;
 
 use json::json;
 use markdown::markdown;
 pub(crate) use table::{Align, Table};
 use terminal::terminal;
 pub(crate) use terminal::{Colors, comparison_details, short};
+
+/// The picture of where the processor time of two sides differs.
+pub(crate) const DIFFERENCE: &str = "difference.svg";
 
 /// Writes report.md, report.json and the charts of a run, and returns the terminal report.
 pub(crate) fn write(
@@ -27,14 +32,35 @@ pub(crate) fn write(
     colors: Colors,
 ) -> anyhow::Result<String> {
     let charts = chart::write_all(&folder.join("charts"), evaluation)?;
-    let json = json(evaluation);
+    let drawn = drawn(folder, evaluation);
+    let json = json(evaluation, &drawn);
     std::fs::write(folder.join("report.json"), &json).context("cannot write report.json")?;
     if let Some(copy) = json_copy {
         std::fs::write(copy, &json).with_context(|| format!("cannot write {}", copy.display()))?;
     }
-    std::fs::write(folder.join("report.md"), markdown(evaluation, &charts))
+    std::fs::write(folder.join("report.md"), markdown(evaluation, &charts, &drawn))
         .context("cannot write report.md")?;
     let mut files = vec![Paths::shown(&folder.join("report.md"))];
     files.extend(charts.iter().map(|name| Paths::shown(&folder.join("charts").join(format!("{name}.png")))));
+    files.extend(drawn.values().map(|name| Paths::shown(&folder.join(name))));
     Ok(terminal(evaluation, &files, colors))
+}
+
+/// The pictures of where cells differ, by cell: their paths below the folder of a run.
+type Drawn = BTreeMap<String, String>;
+
+/// Returns the folder for the profile of a cell, in that of a run.
+pub(crate) fn profile_folder(folder: &Path, cell: &str) -> PathBuf {
+    folder.join("profiles").join(units::slug(cell))
+}
+
+/// Finds the pictures that were drawn for a run.
+fn drawn(folder: &Path, evaluation: &Evaluation) -> Drawn {
+    let mut drawn = Drawn::new();
+    for cell in &evaluation.summary.cells {
+        if profile_folder(folder, &cell.id).join(DIFFERENCE).is_file() {
+            drawn.insert(cell.id.clone(), format!("profiles/{}/{DIFFERENCE}", units::slug(&cell.id)));
+        }
+    }
+    drawn
 }

@@ -61,6 +61,12 @@ pub(crate) fn duration(duration: Duration) -> String {
     }
 }
 
+/// Makes the name of a file from that of a cell: `smoke/open[size=tiny]` becomes `smoke-open-size-tiny`.
+pub(crate) fn slug(id: &str) -> String {
+    let words = id.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join("-")
+}
+
 fn scaled(mut value: f64, step: f64, units: &[&str]) -> String {
     let mut unit = 0;
     // 999.5 would be written as 1000, which belongs to the next unit.
@@ -109,6 +115,13 @@ mod tests {
         check(999, "999");
         check(1_000, "1,000");
         check(1_234_567, "1,234,567");
+    }
+
+    #[test]
+    fn files_have_plain_names() {
+        let check = |id, expect| assert_eq!(slug(id), expect);
+        check("smoke/export[temporal=year,month size=tiny]", "smoke-export-temporal-year-month-size-tiny");
+        check("smoke/query[]", "smoke-query");
     }
 
     #[test]

@@ -37,6 +37,11 @@ pub(crate) fn run(paths: &Paths, options: &BenchOptions) -> anyhow::Result<Exit>
         if !resolve::is_baseline(paths, word)? {
             return against_engine(paths, options, &selections, word);
         }
+        if options.profile {
+            bail!(
+                "'{word}' is a baseline, which cannot be profiled; name a revision or a binary, or no --profile"
+            );
+        }
         resolve::baseline(paths, word)?;
     }
     let engine = engine_build::engine(paths, options.engine.as_deref())?;

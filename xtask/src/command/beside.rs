@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use scenarios::Cell;
 
 use super::print;
+use super::profile::draw_difference;
 use crate::cli::{BenchOptions, Tier};
 use crate::evaluation::Evaluation;
 use crate::exit::{Exit, Stop};
@@ -15,6 +16,7 @@ use crate::fingerprint::Context;
 use crate::paths::Paths;
 use crate::plan;
 use crate::process::FaultKind;
+use crate::profile::Sampler;
 use crate::record::{BaseHeader, CutLine, DifferenceLine, EndLine, Header, Line, Record, RecordWriter, Side};
 use crate::report::{self, Colors};
 use crate::revision::{Layout, Revision};
@@ -86,6 +88,11 @@ impl Engines {
         [&self.base.built.binary, &self.head.built.binary]
     }
 
+    /// Returns the names and binaries of the base and the head.
+    pub(super) fn named_binaries(&self) -> [(&str, &Path); 2] {
+        [&self.base, &self.head].map(|engine| (engine.name.as_str(), engine.built.binary.as_path()))
+    }
+
     /// Finds and builds what a word names, if it names a revision or a binary, and the head. Equal engines are
     /// reported and end the comparison, unless it is forced.
     pub(super) fn find(paths: &Paths, options: &BenchOptions, word: &str) -> anyhow::Result<Found> {
@@ -145,7 +152,14 @@ pub(super) fn bench(
     selection: &Selection,
     engines: &Engines,
 ) -> anyhow::Result<Exit> {
+    // What cannot be drawn is said before an hour of measuring, and does not keep from it.
+    let sampler = options.profile.then(|| {
+        Sampler::find().map_err(|message| eprintln!("regressed cells will not be drawn: {message}")).ok()
+    });
     let (folder, evaluation) = measure(paths, options, selection, engines)?;
+    if let Some(sampler) = sampler.flatten() {
+        profile(paths, &folder, &evaluation, engines, &sampler)?;
+    }
     print(&report::write(&folder, &evaluation, options.json.as_deref(), Colors::of_stdout())?)?;
     Ok(evaluation.exit())
 }
@@ -212,6 +226,30 @@ pub(super) fn measure(
     let record = Record::read(&folder, CutLine::Refuse)?;
     let evaluation = Evaluation::of(paths, &record)?;
     Ok((folder, evaluation))
+}
+
+/// Draws where the processor time of cells that regressed differs, into the folder of the run.
+fn profile(
+    paths: &Paths,
+    folder: &Path,
+    evaluation: &Evaluation,
+    engines: &Engines,
+    sampler: &Sampler,
+) -> anyhow::Result<()> {
+    let record = Record::read(folder, CutLine::Refuse)?;
+    for planned in &record.header.planned {
+        let id = planned.cell.id();
+        if evaluation.comparison.cells.get(&id) != Some(&Verdict::Regressed) {
+            continue;
+        }
+        let drawn = report::profile_folder(folder, &id);
+        let engines = engines.named_binaries();
+        if let Err(error) = draw_difference(paths, sampler.clone(), planned.clone(), engines, drawn) {
+            // The verdict stands without a picture.
+            eprintln!("{id} is not drawn: {error:#}");
+        }
+    }
+    Ok(())
 }
 
 /// Asks both sides of cells that regressed how they answer, and keeps where that differs.

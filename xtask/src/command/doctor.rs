@@ -7,6 +7,7 @@ use crate::cli::Cli;
 use crate::exit::Exit;
 use crate::fingerprint::{self, Machine, output_of};
 use crate::paths::Paths;
+use crate::profile::Sampler;
 use crate::{selection, units};
 
 const LOW_DISK_BYTES: u64 = 10 << 30;
@@ -37,6 +38,7 @@ pub(crate) fn run(paths: &Paths) -> anyhow::Result<Exit> {
     lines.extend(noise_lines(&machine));
     lines.push(good("git", git(&paths.root)));
     lines.extend(tool_lines(&paths.root));
+    lines.push(perf_line());
     lines.extend(workspace_lines(paths)?);
     let mut out = String::new();
     for line in &lines {
@@ -182,6 +184,15 @@ fn tool_lines(root: &Path) -> Vec<Line> {
         });
     }
     lines
+}
+
+fn perf_line() -> Line {
+    match Sampler::find() {
+        Ok(sampler) => good("perf", sampler.text()),
+        Err(message) => {
+            advice("perf", format!("it costs the flame graphs of cargo xtask profile: {message}"))
+        }
+    }
 }
 
 /// Says whether the work folder's file system is quick to make files where others were just removed.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use scenarios::{Answer, Phase};
 use serde::Serialize;
 
+use super::Drawn;
 use crate::evaluation::Evaluation;
 use crate::fingerprint::Context;
 use crate::measured::{Seen, Values};
@@ -52,6 +53,9 @@ struct CellReport<'a> {
     pairs: Option<PairsReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<&'a str>,
+    /// The flame graph of where the sides differ, below the folder of the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile: Option<&'a str>,
 }
 
 /// What pairs of processes say; changes are shares of the base.
@@ -80,7 +84,7 @@ struct PhaseReport<'a> {
 }
 
 /// Writes the report.
-pub(crate) fn json(evaluation: &Evaluation) -> String {
+pub(crate) fn json(evaluation: &Evaluation, drawn: &Drawn) -> String {
     let (summary, comparison) = (&evaluation.summary, &evaluation.comparison);
     let timing = evaluation.timing.as_ref();
     let cells = summary.cells.iter().map(|cell| CellReport {
@@ -93,6 +97,7 @@ pub(crate) fn json(evaluation: &Evaluation) -> String {
         failures: &cell.failures,
         pairs: timing.and_then(|timing| timing.cells.get(&cell.id)).map(pairs_of_cell),
         why: comparison.why.get(&cell.id).map(String::as_str),
+        profile: drawn.get(&cell.id).map(String::as_str),
     });
     let report = Report {
         format: FORMAT,

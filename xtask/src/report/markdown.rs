@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use scenarios::STAGES;
 
+use super::Drawn;
 use super::table::{Align, Table};
 use super::terminal::{cell_table, short};
 use crate::evaluation::Evaluation;
@@ -13,8 +14,8 @@ use crate::verdict::{Finding, Verdict};
 
 const MOST_FINDINGS: usize = 100;
 
-/// Writes the report; `charts` are the names of the chart files without their extensions.
-pub(crate) fn markdown(evaluation: &Evaluation, charts: &[String]) -> String {
+/// Writes the report; `charts` are the names of the chart files without their extensions, `drawn` the flame graphs.
+pub(crate) fn markdown(evaluation: &Evaluation, charts: &[String], drawn: &Drawn) -> String {
     let summary = &evaluation.summary;
     let mark = match evaluation.exit() {
         Exit::Pass => "✅",
@@ -28,6 +29,8 @@ pub(crate) fn markdown(evaluation: &Evaluation, charts: &[String]) -> String {
     }
     .expect("writing to a string does not fail");
     findings(&mut out, evaluation);
+    let links: Vec<String> = drawn.iter().map(|(cell, path)| format!("[`{cell}`]({path})")).collect();
+    list(&mut out, "Flame graphs, red where the head takes more processor time", &links);
     list(&mut out, "Advice, from medians that do not gate", &evaluation.comparison.advice);
     list(&mut out, "Notes", &[summary.notes.clone(), evaluation.comparison.notes.clone()].concat());
     failures(&mut out, evaluation);

@@ -3,7 +3,7 @@
 use crate::workspace::{Ran, Workspace, fake_engine};
 
 /// Leaves a copy of the scripted engine that is another binary, and returns its path.
-fn old_engine(workspace: &Workspace) -> String {
+pub(crate) fn old_engine(workspace: &Workspace) -> String {
     let mut bytes = std::fs::read(fake_engine()).unwrap();
     // Behind what the loader reads.
     bytes.push(0);
@@ -44,6 +44,11 @@ fn a_slower_head_is_a_regression_and_is_seen_again() {
     let pairs = &report["cells"][0]["pairs"];
     assert_eq!((&pairs["verdict"], &pairs["confirmed"]), (&"regressed".into(), &true.into()), "{pairs}");
     assert!((pairs["change"].as_f64().unwrap() - 0.05).abs() < 0.005, "{pairs}");
+    assert!(
+        ran.stdout.contains("to draw where: cargo xtask profile 'smoke/open[size=tiny]' --against "),
+        "{}",
+        ran.stdout
+    );
     // The report follows from the record alone.
     let again = workspace.expect(1, "", &["report"]);
     assert!(again.stdout.contains("REGRESSED smoke/open[size=tiny]"), "{}", again.stdout);

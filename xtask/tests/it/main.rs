@@ -9,6 +9,7 @@ mod exit_codes;
 mod failures;
 mod interrupts;
 mod peers;
+mod profile;
 mod reports;
 mod resume;
 mod revisions;
