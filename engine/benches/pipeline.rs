@@ -6,13 +6,13 @@
 
 extern crate iai_callgrind as gungraun;
 
+#[path = "ponds/tiny.rs"]
+mod tiny;
+
 use std::hint::black_box;
 
 use datagen::PondSpec;
-use engine::{
-    EntryType, ExportOptions, Knobs, Manifest, NewSeries, Pattern, Pond, PondOptions, PondPath, QueryOptions,
-    TimeRange, Units,
-};
+use engine::{ExportOptions, Manifest, Pattern, Pond, QueryOptions, TimeRange, Units};
 use gungraun::{library_benchmark, library_benchmark_group, main};
 use tempfile::TempDir;
 
@@ -22,34 +22,10 @@ struct Made {
     folder: TempDir,
 }
 
-fn options(settings: &[&str]) -> PondOptions {
-    let mut knobs = Knobs::default();
-    for setting in [&["jobs=1"], settings].concat() {
-        knobs.assign(setting).expect("the setting is known");
-    }
-    PondOptions { knobs, ..PondOptions::default() }
-}
-
-/// Makes the pond `tiny`, eight series of two days, with a node that reduces each to hours.
+/// Makes the pond of the benchmarks.
 fn made(settings: &[&str]) -> Made {
     let folder = tempfile::tempdir().expect("there is room for a folder");
-    let pond = Pond::init(&folder.path().join("pond"), options(settings)).expect("the folder is empty");
-    let series = PondSpec::named("tiny").expect("a known size").series();
-    let latest = series.iter().map(datagen::Series::versions).max().expect("the size has series");
-    for version in 1..=latest {
-        let due = series.iter().filter(|one| one.versions() >= version);
-        let new = due.map(|one| NewSeries {
-            path: PondPath::parse(one.path()).expect("a path of the generator"),
-            entry_type: EntryType::Series,
-            schema: one.schema(version),
-            time: Some(0),
-            batches: Box::new(one.batches(version)),
-        });
-        pond.write(new).expect("the pond takes rows");
-    }
-    let reduce = "in_pattern: '/**/*.series'\nout_pattern: $0/$1\ntime_column: timestamp\nresolutions: [1h]\n\
-                  aggregations: [{type: avg, columns: ['*']}]";
-    pond.mknod("temporal-reduce", "/reduced", reduce).expect("the configuration is right");
+    let pond = tiny::made(&folder.path().join("pond"), settings);
     Made { pond, folder }
 }
 
@@ -81,14 +57,14 @@ fn asked_once(settings: &[&str]) -> Made {
 #[library_benchmark(setup = made)]
 #[bench::log(&[])]
 fn replay(made: Made) -> (Pond, Made) {
-    let pond =
-        Pond::open(black_box(&made.folder.path().join("pond")), options(&[])).expect("the pond is there");
+    let pond = Pond::open(black_box(&made.folder.path().join("pond")), tiny::options(&[]))
+        .expect("the pond is there");
     (pond, made)
 }
 
 #[library_benchmark(setup = asked_once)]
 #[bench::cached(&[])]
-#[bench::built_anew(&["cache.plan=off"])]
+#[bench::built_anew(&["plan_cache=off"])]
 fn plan(made: Made) -> (usize, Made) {
     (answered(black_box(&made)), made)
 }

@@ -30,6 +30,7 @@ pub use time::Ambiguous;
 use crate::error::{Error, Result};
 use crate::log::{Log, Transaction};
 use crate::metrics::Recorder;
+use crate::plants;
 use crate::series::{decode_schema, unite};
 use crate::tree::{EntryType, PondPath};
 
@@ -145,8 +146,8 @@ pub(crate) fn write_series(log: &Log, series: impl Iterator<Item = NewSeries>) -
     for one in series {
         let mut sorter = Sorter::new(&one.schema, one.time, &layout.tmp_dir());
         for batch in one.batches {
-            if sorter.push(batch)? > ImportOptions::default().sort_bytes {
-                sorter.spill()?;
+            if sorter.push(batch)? > plants::sort_bytes(ImportOptions::default().sort_bytes) {
+                sorter.spill(&recorder)?;
             }
         }
         let written =

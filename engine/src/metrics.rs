@@ -13,5 +13,6 @@ mod trace;
 
 pub use access::Access;
 pub use alloc::{CountingAllocator, allocations, keep_freed_memory};
+pub(crate) use alloc::{begin_peak, peak_bytes};
 pub use counter::Counter;
 pub use recorder::{Recorder, StageGuard, Totals};

@@ -3,7 +3,7 @@
 //!
 //! The variable `POND_PLANT` names the fault: `slow=5` (percent of what is measured, by busy waiting),
 //! `allocations=5` (percent of those there are), `footers` (each is read twice), `pruning` (nothing is skipped by its
-//! times), `misses` (no cache remembers).
+//! times), `misses` (no cache remembers), `spills` (an import puts aside every batch).
 
 use crate::metrics::Recorder;
 
@@ -24,6 +24,7 @@ mod planted {
         Footers,
         Pruning,
         Misses,
+        Spills,
     }
 
     /// Returns the fault of this process.
@@ -42,6 +43,7 @@ mod planted {
             None if word == "footers" => Some(Plant::Footers),
             None if word == "pruning" => Some(Plant::Pruning),
             None if word == "misses" => Some(Plant::Misses),
+            None if word == "spills" => Some(Plant::Spills),
             _ => None,
         }
     }
@@ -72,6 +74,15 @@ pub(crate) fn footer_reads() -> usize {
     return if planted::plant() == Some(planted::Plant::Footers) { 2 } else { 1 };
     #[cfg(not(feature = "plants"))]
     1
+}
+
+/// Returns the bytes that an import may hold before it puts them aside, `usual` without a fault.
+#[inline]
+pub(crate) fn sort_bytes(usual: usize) -> usize {
+    #[cfg(feature = "plants")]
+    return if planted::plant() == Some(planted::Plant::Spills) { 0 } else { usual };
+    #[cfg(not(feature = "plants"))]
+    usual
 }
 
 /// Ends what is measured: it may be made to take longer, or to allocate more.

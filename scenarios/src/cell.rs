@@ -27,11 +27,15 @@ pub enum Workload {
     QueryExport,
     /// Commit one more version of one series to a pond with a history.
     Commit,
+    /// Count the instructions of a benchmark by callgrind; no pond is made.
+    Callgrind,
+    /// Take the time of a benchmark by criterion; no pond is made.
+    Criterion,
 }
 
 impl Workload {
     /// Every workload, in the order of the pipeline.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Import,
         Self::Open,
         Self::Pattern,
@@ -41,6 +45,8 @@ impl Workload {
         Self::Append,
         Self::QueryExport,
         Self::Commit,
+        Self::Callgrind,
+        Self::Criterion,
     ];
 
     /// Returns the name used in suites.
@@ -55,7 +61,14 @@ impl Workload {
             Self::Append => "append",
             Self::QueryExport => "query-export",
             Self::Commit => "commit",
+            Self::Callgrind => "callgrind",
+            Self::Criterion => "criterion",
         }
+    }
+
+    /// Tells whether it is a benchmark that cargo runs by itself, not an operation of the engine's child process.
+    pub fn is_micro(self) -> bool {
+        matches!(self, Self::Callgrind | Self::Criterion)
     }
 
     /// Returns the parameters that the workload understands: key, whether it is required, meaning.
@@ -93,6 +106,11 @@ impl Workload {
                 &[SIZE, NODES, PATTERN, TEMPORAL, ("query", true, "point, range or aggregate")]
             }
             Self::Commit => &[SIZE],
+            Self::Callgrind | Self::Criterion => &[
+                ("bench", true, "the file of the benchmark, without its ending"),
+                ("function", true, "the function, or the group of criterion"),
+                ("case", false, "which of its cases, if it has several"),
+            ],
         }
     }
 }

@@ -5,9 +5,11 @@
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use anyhow::Context as _;
+
+use crate::interrupt::{self, Group};
 
 /// Returns a command for the cargo that runs this harness, or the one on the path.
 pub(crate) fn command() -> Command {
@@ -19,6 +21,20 @@ pub(crate) fn guarded() -> anyhow::Result<Command> {
     let mut command = Command::new(std::env::current_exe().context("this program has no path")?);
     command.arg("guard").arg(program()).stdin(Stdio::piped()).process_group(0);
     Ok(cleared(command))
+}
+
+/// Runs a guarded cargo to its end, and drops what it prints to standard output.
+pub(crate) fn run(command: &mut Command) -> anyhow::Result<ExitStatus> {
+    let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
+    let group = Group::led_by(&child);
+    // Closed when this ends, however it ends.
+    let _input = child.stdin.take();
+    let mut stdout = child.stdout.take().expect("standard output is piped");
+    std::io::copy(&mut stdout, &mut std::io::sink())?;
+    drop(group);
+    let status = child.wait()?;
+    interrupt::check()?;
+    Ok(status)
 }
 
 /// Removes what describes a package from the environment of a command.

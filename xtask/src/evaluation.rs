@@ -14,7 +14,7 @@ use crate::resolve::{self, ResolvedSide};
 use crate::summary::{CellSummary, Summary};
 use crate::timing::Timing;
 use crate::verdict::{Comparison, Finding, Scope, Times, Verdict, compare, seen_text};
-use crate::why::{Grown, Growth};
+use crate::why::{self, Grown, Growth};
 
 /// A run and what it says.
 #[derive(Clone, Debug)]
@@ -174,7 +174,9 @@ fn judge_processes(cell: &CellSummary, comparison: &mut Comparison) {
             finding.text.push_str(&failure.stderr);
         }
         comparison.add(finding);
-    } else if cell.processes < LEAST_PROCESSES as usize {
+    } else if cell.skipped.is_some() {
+        comparison.cells.insert(cell.id.clone(), Verdict::NotCompared);
+    } else if cell.processes < LEAST_PROCESSES.min(cell.planned) as usize {
         finding.verdict = Verdict::Inconclusive;
         finding.text = format!(
             "measured in {} of {} processes; counters are shown to repeat by {LEAST_PROCESSES} or more",
@@ -202,13 +204,19 @@ fn explain(record: &Record, comparison: &mut Comparison) {
         if record.header.tier != Tier::Exact {
             asked.push(Grown::Time);
         }
-        if of_cell("alloc_count") || of_cell("alloc_bytes") {
+        if of_cell("alloc_count") {
             asked.push(Grown::Allocations);
+        }
+        if of_cell("alloc_bytes") {
+            asked.push(Grown::Bytes);
         }
         let phases = [Phase::Cold, Phase::Warm];
         let asked = asked.into_iter().flat_map(|what| phases.map(|phase| (what, phase)));
         let mut why: Vec<String> =
             asked.filter_map(|(what, phase)| Growth::of(record, &id, phase, what)?.text()).collect();
+        if of_cell("alloc_peak_bytes") {
+            why.extend(phases.into_iter().filter_map(|phase| why::peak(record, &id, phase)));
+        }
         let of_cell = record.differences.iter().filter(|difference| difference.cell == id);
         why.extend(of_cell.flat_map(|difference| &difference.said).cloned());
         if let (Some(_), Some(word)) = (&record.header.base, &record.header.against) {
@@ -252,7 +260,11 @@ pub(crate) fn why_not_blessed(record: &Record, suite_cells: &[String]) -> Option
     if let Some(cell) = summary.cells.iter().find(|cell| !cell.failures.is_empty()) {
         return Some(format!("run {run} has a failed cell: {}", cell.id));
     }
-    if let Some(cell) = summary.cells.iter().find(|cell| cell.processes < LEAST_PROCESSES as usize) {
+    if let Some(cell) = summary.cells.iter().find(|cell| cell.skipped.is_some()) {
+        return Some(format!("run {run} has a cell that did not run: {}", cell.id));
+    }
+    let has_too_few = |cell: &&CellSummary| cell.processes < LEAST_PROCESSES.min(cell.planned) as usize;
+    if let Some(cell) = summary.cells.iter().find(has_too_few) {
         return Some(format!("run {run} has a cell with too few processes: {}", cell.id));
     }
     let mismatches =

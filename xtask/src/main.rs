@@ -20,6 +20,7 @@ mod explained;
 mod fingerprint;
 mod interrupt;
 mod measured;
+mod micro;
 mod paired;
 mod paths;
 mod peers;

@@ -42,7 +42,8 @@ pub(crate) fn plan(selection: &Selection, tier: Tier) -> Vec<PlannedCell> {
     for cell in &selection.cells {
         let scenario = selection.suite.scenarios.iter().find(|scenario| scenario.name == cell.scenario);
         let scenario = scenario.expect("a cell is made from a scenario of its suite");
-        let (processes, warm) = repetitions(scenario, tier);
+        // The tools of benchmarks repeat by themselves.
+        let (processes, warm) = if cell.workload.is_micro() { (1, 1) } else { repetitions(scenario, tier) };
         planned.push(PlannedCell { cell: cell.clone(), warm, processes, timeout_s: scenario.timeout_s });
     }
     planned

@@ -179,6 +179,16 @@ pub(crate) struct FailureLine {
     pub(crate) stderr: String,
 }
 
+/// A cell that could not be measured here, because something is not there that it needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SkippedLine {
+    /// The cell.
+    pub(crate) cell: String,
+    /// What is not there, and what to do.
+    pub(crate) why: String,
+}
+
 /// Where the sides of a cell differ in how they answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -213,6 +223,8 @@ pub(crate) enum Line {
     Process(ProcessLine),
     /// A cell failed.
     Failure(FailureLine),
+    /// A cell was not measured.
+    Skipped(SkippedLine),
     /// Where the sides of a cell that regressed differ in how they answer.
     Difference(DifferenceLine),
     /// The last line.
@@ -232,6 +244,8 @@ pub(crate) struct Record {
     pub(crate) processes: Vec<ProcessLine>,
     /// The failures.
     pub(crate) failures: Vec<FailureLine>,
+    /// The cells that were not measured.
+    pub(crate) skipped: Vec<SkippedLine>,
     /// Where sides differ.
     pub(crate) differences: Vec<DifferenceLine>,
     /// Whether and how the run ended.
@@ -294,6 +308,7 @@ impl Record {
             samples: Vec::new(),
             processes: Vec::new(),
             failures: Vec::new(),
+            skipped: Vec::new(),
             differences: Vec::new(),
             end: None,
         })
@@ -319,6 +334,10 @@ impl Record {
             Line::Failure(failure) => {
                 self.require_planned(&failure.cell)?;
                 self.failures.push(failure);
+            }
+            Line::Skipped(skipped) => {
+                self.require_planned(&skipped.cell)?;
+                self.skipped.push(skipped);
             }
             Line::Difference(difference) => {
                 self.require_planned(&difference.cell)?;

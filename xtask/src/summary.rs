@@ -9,6 +9,7 @@ use scenarios::{Answer, Cell, Kind, Metric, Phase};
 
 use crate::fingerprint::Context;
 use crate::measured::{CellMeasured, Measured, PhaseMeasured, Seen, Values};
+use crate::micro;
 use crate::record::{FailureLine, Record, SampleLine, Side};
 use crate::statistics::Spread;
 
@@ -42,6 +43,8 @@ pub(crate) struct CellSummary {
     pub(crate) phases: BTreeMap<Phase, PhaseSummary>,
     /// What went wrong.
     pub(crate) failures: Vec<FailureLine>,
+    /// Why it was not measured, if it could not be.
+    pub(crate) skipped: Option<String>,
 }
 
 /// A run in short.
@@ -87,6 +90,7 @@ impl Summary {
                     .filter(|line| line.side == side || (side == Side::Head && line.side.is_head()))
                     .count(),
                 planned: planned.processes,
+                skipped: record.skipped.iter().find(|line| line.cell == id).map(|line| line.why.clone()),
                 files: record.prepared.get(&id).map(|line| line.files),
                 answer: samples.first().map(|line| line.answer.clone()),
                 phases: phases(&samples),
@@ -112,7 +116,7 @@ impl Summary {
 
     /// Returns what comparisons need; cells that failed have nothing to compare.
     pub(crate) fn measured(&self) -> Measured {
-        let sound = self.cells.iter().filter(|cell| cell.failures.is_empty());
+        let sound = self.cells.iter().filter(|cell| cell.failures.is_empty() && cell.skipped.is_none());
         Measured {
             suite: self.suite.clone(),
             context: self.context.clone(),
@@ -153,7 +157,13 @@ fn notes(record: &Record) -> Vec<String> {
         }
         Some(_) => {}
     }
-    if record.header.context.profile != "release" {
+    let mut skipped: BTreeMap<&str, usize> = BTreeMap::new();
+    for line in &record.skipped {
+        *skipped.entry(&line.why).or_default() += 1;
+    }
+    notes.extend(skipped.iter().map(|(why, count)| format!("{count} cells did not run: {why}")));
+    let is_micro = micro::is_micro(&record.header.planned);
+    if record.header.context.profile != "release" && !is_micro {
         notes.push(format!("the engine is a {} build; its times mean little", record.header.context.profile));
     }
     notes

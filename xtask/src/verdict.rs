@@ -11,13 +11,14 @@ use serde::Serialize;
 
 use crate::cli::Tier;
 use crate::exit::Exit;
+use crate::fingerprint::Machine;
 use crate::measured::{CellMeasured, Measured, PhaseMeasured, Values};
-
-/// A bounded metric that grew by more is regressed, if both sides ran on one machine with one toolchain.
-const BOUNDED_GATE: f64 = 0.02;
 
 const BOUNDED_ADVICE: f64 = 0.05;
 const TIME_ADVICE: f64 = 0.10;
+
+/// The metric that is compared only on one model of processor and with one compiler.
+const INSTRUCTIONS: &str = "instructions";
 
 /// What a comparison says, from the least to the most urgent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -178,6 +179,8 @@ pub(crate) fn compare(
     let same_machine = base.context.machine == head.context.machine
         && base.context.profile == head.context.profile
         && base.context.arch == head.context.arch;
+    let same_processor = base.context.machine.cpu == head.context.machine.cpu
+        && base.context.machine.rustc == head.context.machine.rustc;
     for (id, cell) in &head.cells {
         comparison.cells.insert(id.clone(), Verdict::NotCompared);
         let Some(base_cell) = base.cells.get(id) else {
@@ -192,16 +195,31 @@ pub(crate) fn compare(
         if scope.counters {
             compare_counters(id, base_cell, cell, &mut comparison);
         }
-        if scope.counters && scope.bounded {
-            compare_bounded(id, base_cell, cell, &mut comparison);
+        if scope.counters {
+            let gates = |name: &str| {
+                if name == INSTRUCTIONS { same_processor } else { scope.bounded }
+            };
+            compare_bounded(id, base_cell, cell, &gates, &mut comparison);
         }
-        pair_medians(id, base_cell, cell, same_machine && scope.times == Times::AsAdvice, &mut comparison);
+        let is_shown = |name: &str| match Metric::kind_of(name) {
+            Some(Kind::Time) => same_machine && scope.times == Times::AsAdvice,
+            Some(Kind::Bounded) => name != INSTRUCTIONS || same_processor,
+            _ => false,
+        };
+        pair_medians(id, base_cell, cell, &is_shown, &mut comparison);
     }
     for id in base.cells.keys().filter(|id| !head.cells.contains_key(*id) && !suite.contains(*id)) {
         comparison.add(whole_cell(id, "it is in the base but not in the suite any more; bless anew"));
     }
     if !scope.counters {
         comparison.notes.push("counters not compared: the tier is time".to_owned());
+    }
+    let counted = |side: &Measured| {
+        side.cells.values().flat_map(BTreeMap::values).any(|phase| phase.medians.contains_key(INSTRUCTIONS))
+    };
+    if !same_processor && counted(base) && counted(head) {
+        let Machine { cpu, rustc, .. } = &base.context.machine;
+        comparison.notes.push(format!("instructions not compared: those of the base are of {cpu}, {rustc}"));
     }
     comparison.notes.extend(times_note(base, head, same_machine, scope.times));
     comparison.advice = comparison.medians.iter().filter_map(advice).collect();
@@ -291,33 +309,38 @@ fn compare_phase(
     }
 }
 
-fn compare_bounded(id: &str, base: &CellMeasured, head: &CellMeasured, comparison: &mut Comparison) {
+fn compare_bounded(
+    id: &str,
+    base: &CellMeasured,
+    head: &CellMeasured,
+    gates: &dyn Fn(&str) -> bool,
+    comparison: &mut Comparison,
+) {
+    let counts = |side: &CellMeasured| {
+        side.values().any(|phase| !phase.exact.is_empty() || !phase.unstable.is_empty())
+    };
+    let mut compared = counts(base) || counts(head);
     for (phase, now) in head {
         let Some(before) = base.get(phase) else { continue };
-        for (name, head) in now.medians.iter().filter(|(name, _)| is_allocation(name)) {
-            let Some(base) = before.medians.get(name) else { continue };
-            if (*head as f64 - *base as f64).abs() <= BOUNDED_GATE * *base as f64 {
+        for (name, head) in now.medians.iter().filter(|(name, _)| gates(name)) {
+            let (Some(bound), Some(base)) = (Metric::bound(name), before.medians.get(name)) else { continue };
+            compared = true;
+            if (*head as f64 - *base as f64).abs() <= bound * *base as f64 {
                 continue;
             }
             let verdict = if head > base { Verdict::Regressed } else { Verdict::Improved };
             let value = |value| crate::units::metric(name, value);
             let change = crate::units::change(*base, *head);
-            let text = format!(
-                "{} → {}, {change}; {:.0} % is the bound",
-                value(*base),
-                value(*head),
-                BOUNDED_GATE * 1e2
-            );
+            let text =
+                format!("{} → {}, {change}; {:.0} % is the bound", value(*base), value(*head), bound * 1e2);
             let (metric, cell) = (Some(name.clone()), id.to_owned());
             let (base, head) = (Some(*base), Some(*head));
             comparison.add(Finding { cell, verdict, phase: Some(*phase), metric, text, base, head });
         }
     }
-}
-
-/// Tells whether a bounded metric gates: what caches weigh follows from other counters.
-fn is_allocation(name: &str) -> bool {
-    name == "alloc_count" || name == "alloc_bytes"
+    if !compared {
+        comparison.cells.insert(id.to_owned(), Verdict::NotCompared);
+    }
 }
 
 struct Changed {
@@ -353,14 +376,13 @@ fn pair_medians(
     id: &str,
     base: &CellMeasured,
     head: &CellMeasured,
-    with_times: bool,
+    is_shown: &dyn Fn(&str) -> bool,
     comparison: &mut Comparison,
 ) {
     for (phase, now) in head {
         let Some(before) = base.get(phase) else { continue };
         for (name, head) in &now.medians {
-            let comparable = with_times || Metric::kind_of(name) == Some(Kind::Bounded);
-            if let Some(base) = before.medians.get(name).filter(|_| comparable) {
+            if let Some(base) = before.medians.get(name).filter(|_| is_shown(name)) {
                 let (cell, metric) = (id.to_owned(), name.clone());
                 comparison.medians.push(Pair { cell, phase: *phase, metric, base: *base, head: *head });
             }
@@ -370,7 +392,7 @@ fn pair_medians(
 
 fn advice(pair: &Pair) -> Option<String> {
     // Parts of the whole are in the charts, and many of them are tiny.
-    if pair.metric.contains('.') {
+    if pair.metric.contains('.') || pair.metric == INSTRUCTIONS {
         return None;
     }
     let limit = match Metric::kind_of(&pair.metric)? {

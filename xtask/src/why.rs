@@ -1,10 +1,8 @@
 //! Why a cell became worse: in which stages time or allocations grew, and by what share of the whole.
 
-use std::collections::BTreeMap;
-
 use scenarios::{Phase, STAGES};
 
-use crate::record::{Record, SampleLine, Side};
+use crate::record::{Record, Side};
 use crate::statistics::median;
 use crate::units;
 
@@ -21,6 +19,8 @@ pub(crate) enum Grown {
     Time,
     /// Calls to the allocator.
     Allocations,
+    /// Bytes asked of the allocator.
+    Bytes,
 }
 
 impl Grown {
@@ -29,6 +29,7 @@ impl Grown {
         match self {
             Self::Time => ("wall_ns", "ns"),
             Self::Allocations => ("alloc_count", "allocs"),
+            Self::Bytes => ("alloc_bytes", "alloc_bytes"),
         }
     }
 }
@@ -50,18 +51,7 @@ impl Growth {
     /// Finds how a cell changed in a phase; nothing unless both sides were measured.
     pub(crate) fn of(record: &Record, cell: &str, phase: Phase, what: Grown) -> Option<Self> {
         let (whole, part) = what.metrics();
-        let mut samples: BTreeMap<Side, Vec<&SampleLine>> = BTreeMap::new();
-        for line in record.samples.iter().filter(|line| line.cell == cell && line.phase == phase) {
-            samples.entry(line.side).or_default().push(line);
-        }
-        let both = |metric: &str| -> Option<[u64; 2]> {
-            let of = |side: Side| {
-                let values: Vec<u64> =
-                    samples.get(&side)?.iter().filter_map(|line| line.metrics.get(metric).copied()).collect();
-                median(&values)
-            };
-            Some([of(Side::Base)?, of(Side::Head)?])
-        };
+        let both = |metric: &str| medians(record, cell, phase, metric);
         let whole = both(whole)?;
         let named = STAGES.iter().map(|stage| stage.name());
         let mut stages: Vec<_> =
@@ -79,6 +69,7 @@ impl Growth {
         let shown = |value| match self.what {
             Grown::Time => units::nanoseconds(value),
             Grown::Allocations => units::count(value),
+            Grown::Bytes => units::bytes(value),
         };
         let mut parts = Vec::new();
         for (name, times) in self.stages.iter().take(NAMED) {
@@ -93,9 +84,37 @@ impl Growth {
         let by = match self.what {
             Grown::Time => format!("{by} more"),
             Grown::Allocations => format!("{by} allocations more"),
+            Grown::Bytes => format!("{by} more memory"),
         };
         Some(format!("{phase} executions take {by}, {parts}"))
     }
+}
+
+/// Says in which stage the most memory was held at once, if that grew: `cold executions hold 3.0 MiB more at once, the
+/// most in parquet_read (1.0 MiB → 4.0 MiB)`.
+pub(crate) fn peak(record: &Record, cell: &str, phase: Phase) -> Option<String> {
+    let both = |metric: &str| medians(record, cell, phase, metric);
+    let by = u64::try_from(grown(both("alloc_peak_bytes")?)).ok().filter(|by| *by > 0)?;
+    let stages = STAGES.iter().filter_map(|stage| {
+        let name = stage.name();
+        Some((name, both(&format!("stage.{name}.alloc_peak_bytes"))?))
+    });
+    let (name, [base, head]) = stages.max_by_key(|(_, [_, head])| *head)?;
+    let (phase, by) = (phase.name(), units::bytes(by));
+    let (base, head) = (units::bytes(base), units::bytes(head));
+    Some(format!("{phase} executions hold {by} more at once, the most in {name} ({base} → {head})"))
+}
+
+/// Returns the medians of a metric on both sides; nothing unless both have it.
+fn medians(record: &Record, cell: &str, phase: Phase, metric: &str) -> Option<[u64; 2]> {
+    let of = |side: Side| {
+        let lines = record
+            .samples
+            .iter()
+            .filter(|line| line.side == side && line.cell == cell && line.phase == phase);
+        median(&lines.filter_map(|line| line.metrics.get(metric).copied()).collect::<Vec<_>>())
+    };
+    Some([of(Side::Base)?, of(Side::Head)?])
 }
 
 fn grown(times: [u64; 2]) -> i64 {

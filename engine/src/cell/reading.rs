@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::cache::CacheStats;
-use crate::metrics::{Totals, allocations};
+use crate::metrics::{Totals, allocations, begin_peak, peak_bytes};
 use crate::pond::Pond;
 
 use super::process::{cpu_time, peak_rss_bytes};
@@ -14,6 +14,7 @@ pub(super) struct Reading {
     wall: Instant,
     cpu: Duration,
     allocations: (u64, u64),
+    held: u64,
 }
 
 /// The counters before an operation; a pond that is opened by it begins at zero.
@@ -25,16 +26,17 @@ pub(super) struct Recorded {
 
 impl Recorded {
     pub(super) fn before(pond: Option<&Pond>) -> Self {
-        pond.map_or_else(Self::default, |pond| Self {
-            totals: pond.recorder().totals(),
-            caches: pond.cache_stats(),
+        pond.map_or_else(Self::default, |pond| {
+            // The peaks so far are of something else.
+            pond.recorder().take_peaks().for_each(drop);
+            Self { totals: pond.recorder().totals(), caches: pond.cache_stats() }
         })
     }
 }
 
 impl Reading {
     pub(super) fn take() -> Self {
-        Self { allocations: allocations(), cpu: cpu_time(), wall: Instant::now() }
+        Self { allocations: allocations(), held: begin_peak(), cpu: cpu_time(), wall: Instant::now() }
     }
 
     /// Returns the time since this moment.
@@ -52,10 +54,15 @@ impl Reading {
         let wall = self.wall.elapsed();
         let cpu = cpu_time().saturating_sub(self.cpu);
         let (count, bytes) = allocations();
+        let peak = peak_bytes().saturating_sub(self.held);
         let ns = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         let mut metrics = BTreeMap::new();
         if let Some(pond) = pond {
             metrics = pond.recorder().totals().since(&before.totals);
+            for (stage, bytes) in pond.recorder().take_peaks() {
+                let name = format!("stage.{}.alloc_peak_bytes", stage.name());
+                metrics.insert(name, bytes.saturating_sub(self.held));
+            }
             for (name, now) in pond.cache_stats() {
                 add_cache(
                     &mut metrics,
@@ -68,6 +75,7 @@ impl Reading {
         metrics.insert("cpu_ns".to_owned(), ns(cpu));
         metrics.insert("alloc_count".to_owned(), count - self.allocations.0);
         metrics.insert("alloc_bytes".to_owned(), bytes - self.allocations.1);
+        metrics.insert("alloc_peak_bytes".to_owned(), peak);
         if let Some(bytes) = peak_rss_bytes() {
             metrics.insert("peak_rss_bytes".to_owned(), bytes);
         }

@@ -86,7 +86,7 @@ pub(super) fn explain(cell: &Cell, ponds_dir: &Path, work_dir: &Path) -> Result<
             let range = TimeRange { start_us: task.time("start")?, end_us: task.time("end")? };
             pond.explain(Explain::Pattern { pattern: task.parameter("pattern")?, range }, options)
         }
-        Workload::Import | Workload::Open | Workload::QueryExport | Workload::Commit => Err(Error::Option {
+        _ => Err(Error::Option {
             option: "workload",
             message: format!(
                 "there is nothing to explain about {}; explain a query or an export",
@@ -135,6 +135,7 @@ impl Task<'_> {
             }
             Workload::Commit if first => self.copy_pond(),
             Workload::Commit => Ok(()),
+            Workload::Callgrind | Workload::Criterion => Err(self.no_operation()),
         }
     }
 
@@ -201,7 +202,13 @@ impl Task<'_> {
                 Ok(Outcome::Imported)
             }
             Workload::Commit => commit::commit(pond, self.spec).map(Outcome::Committed),
+            Workload::Callgrind | Workload::Criterion => Err(self.no_operation()),
         }
+    }
+
+    fn no_operation(&self) -> Error {
+        let message = format!("{} is run by cargo, not by the engine", self.cell.workload);
+        Error::Option { option: "workload", message }
     }
 
     /// Asks the exported files what [`Task::query`] asks a series, about the first series of the pattern.

@@ -16,6 +16,7 @@ use super::source::Source;
 use crate::error::{Error, Result};
 use crate::log::{ContentWriter, Layout, NewContent, NewVersion, Transaction};
 use crate::metrics::{Counter, Recorder};
+use crate::plants;
 use crate::series::{SortedWriter, encode_schema};
 use crate::tree::{EntryType, PondPath};
 
@@ -143,9 +144,9 @@ impl<'a> Sink<'a> {
             }
         }
         let held: usize = self.sorters.values().map(Sorter::held_bytes).sum();
-        if held > self.options.sort_bytes {
+        if held > plants::sort_bytes(self.options.sort_bytes) {
             for sorter in self.sorters.values_mut() {
-                sorter.spill()?;
+                sorter.spill(self.recorder)?;
             }
         }
         Ok(())

@@ -14,6 +14,7 @@ use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 
 use crate::error::{Error, Result};
+use crate::metrics::{Counter, Recorder};
 use crate::series::{Merge, time_values};
 
 /// Rows of one batch of a run, so that merging holds little of each.
@@ -67,7 +68,7 @@ impl Sorter {
     }
 
     /// Writes what is held to disk as a sorted run.
-    pub(super) fn spill(&mut self) -> Result<()> {
+    pub(super) fn spill(&mut self, recorder: &Recorder) -> Result<()> {
         if self.held.is_empty() {
             return Ok(());
         }
@@ -85,7 +86,10 @@ impl Sorter {
         }
         writer.finish()?;
         let mut file = writer.into_inner()?.into_inner().map_err(|error| failed(error.into_error()))?;
+        let bytes = file.stream_position().map_err(failed)?;
         file.rewind().map_err(failed)?;
+        recorder.count(Counter::Spills, 1);
+        recorder.count(Counter::SpilledBytes, bytes);
         self.runs.push(file);
         Ok(())
     }
@@ -176,6 +180,7 @@ mod tests {
             spill_every in 1usize..6,
         ) {
             let folder = tempfile::tempdir().unwrap();
+            let recorder = Recorder::default();
             let batch = |from: usize, times: &[i64]| {
                 let time: ArrayRef = Arc::new(TimestampMicrosecondArray::from(times.to_vec()).with_timezone("UTC"));
                 let rows = (0..times.len()).map(|row| (from + row) as i64);
@@ -190,7 +195,7 @@ mod tests {
                 for (index, part) in times.chunks(size).enumerate() {
                     sorter.push(batch(index * size, part)).unwrap();
                     if (index + 1) % spill_every == 0 {
-                        sorter.spill().unwrap();
+                        sorter.spill(&recorder).unwrap();
                     }
                 }
                 let mut found = Vec::new();

@@ -11,7 +11,7 @@ use std::time::Instant;
 use scenarios::{STAGES, Stage};
 
 use super::access::{Access, Accesses};
-use super::alloc::own_allocations;
+use super::alloc::{own_allocations, take_own_peak};
 use super::counter::Counter;
 use super::trace::Trace;
 use crate::error::Result;
@@ -25,6 +25,8 @@ pub struct Recorder {
     stage_ns: [AtomicU64; STAGES.len()],
     stage_count: [AtomicU64; STAGES.len()],
     stage_allocs: [AtomicU64; STAGES.len()],
+    stage_alloc_bytes: [AtomicU64; STAGES.len()],
+    stage_peaks: [AtomicU64; STAGES.len()],
     counters: Vec<AtomicU64>,
     trace: Option<Trace>,
     accesses: Option<Accesses>,
@@ -46,6 +48,8 @@ struct OpenStage {
     resumed: Mark,
     spent_ns: u64,
     spent_allocs: u64,
+    spent_bytes: u64,
+    peak_bytes: u64,
 }
 
 /// A moment of a thread.
@@ -53,19 +57,28 @@ struct OpenStage {
 struct Mark {
     at: Instant,
     allocs: u64,
+    bytes: u64,
 }
 
 impl Mark {
     fn now() -> Self {
-        Self { at: Instant::now(), allocs: own_allocations() }
+        let (allocs, bytes) = own_allocations();
+        Self { at: Instant::now(), allocs, bytes }
     }
 }
 
 impl OpenStage {
+    fn enter(now: Mark) -> Self {
+        take_own_peak();
+        Self { resumed: now, spent_ns: 0, spent_allocs: 0, spent_bytes: 0, peak_bytes: 0 }
+    }
+
     /// Adds what was taken since the stage was resumed.
     fn pause(&mut self, now: Mark) {
         self.spent_ns += elapsed_ns(self.resumed.at, now.at);
         self.spent_allocs += now.allocs - self.resumed.allocs;
+        self.spent_bytes += now.bytes - self.resumed.bytes;
+        self.peak_bytes = self.peak_bytes.max(take_own_peak());
     }
 }
 
@@ -76,6 +89,8 @@ impl Recorder {
             stage_ns: Default::default(),
             stage_count: Default::default(),
             stage_allocs: Default::default(),
+            stage_alloc_bytes: Default::default(),
+            stage_peaks: Default::default(),
             counters: Counter::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
             trace: (ENABLED && tracing).then(Trace::new),
             accesses: None,
@@ -97,7 +112,7 @@ impl Recorder {
                 if let Some(outer) = open.last_mut() {
                     outer.pause(now);
                 }
-                open.push(OpenStage { resumed: now, spent_ns: 0, spent_allocs: 0 });
+                open.push(OpenStage::enter(now));
             });
             return StageGuard { recorder: self, stage, entered: Some(now.at), thread_bound: PhantomData };
         }
@@ -142,12 +157,20 @@ impl Recorder {
                 values.insert(format!("stage.{}.ns", stage.name()), of(&self.stage_ns));
                 values.insert(format!("stage.{}.count", stage.name()), of(&self.stage_count));
                 values.insert(format!("stage.{}.allocs", stage.name()), of(&self.stage_allocs));
+                values.insert(format!("stage.{}.alloc_bytes", stage.name()), of(&self.stage_alloc_bytes));
             }
             for counter in Counter::ALL {
                 values.insert(counter.name().to_owned(), self.counters[*counter as usize].load(Relaxed));
             }
         }
         Totals { values }
+    }
+
+    /// Returns the most bytes that the program held at once in each stage that was entered since this was last asked.
+    pub(crate) fn take_peaks(&self) -> impl Iterator<Item = (Stage, u64)> {
+        let taken =
+            STAGES.into_iter().map(|stage| (stage, self.stage_peaks[stage as usize].swap(0, Relaxed)));
+        taken.filter(|(_, bytes)| *bytes > 0)
     }
 
     /// Writes the spans in Chrome's trace format; nothing if the recorder does not trace.
@@ -186,6 +209,8 @@ impl Drop for StageGuard<'_> {
         recorder.stage_ns[stage].fetch_add(closed.spent_ns, Relaxed);
         recorder.stage_count[stage].fetch_add(1, Relaxed);
         recorder.stage_allocs[stage].fetch_add(closed.spent_allocs, Relaxed);
+        recorder.stage_alloc_bytes[stage].fetch_add(closed.spent_bytes, Relaxed);
+        recorder.stage_peaks[stage].fetch_max(closed.peak_bytes, Relaxed);
         if let Some(trace) = &recorder.trace {
             trace.add(self.stage, entered, now.at);
         }

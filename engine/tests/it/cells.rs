@@ -177,9 +177,16 @@ fn every_workload_answers_the_same_cold_and_warm_and_counts_the_same_in_two_proc
                     unsteady.push(what);
                 }
             }
-            for name in ["wall_ns", "cpu_ns", "alloc_count", "alloc_bytes", "peak_rss_bytes"] {
+            for name in
+                ["wall_ns", "cpu_ns", "alloc_count", "alloc_bytes", "alloc_peak_bytes", "peak_rss_bytes"]
+            {
                 assert!(a.metrics[name] > 0, "{name}");
                 assert_ne!(Metric::kind_of(name), Some(Kind::Exact));
+            }
+            let (peak, bytes) = (a.metrics["alloc_peak_bytes"], a.metrics["alloc_bytes"]);
+            assert!(peak <= bytes, "{}: {peak} bytes at once of {bytes} in all", cell.id());
+            for (name, of_stage) in a.metrics.iter().filter(|(name, _)| name.ends_with(".alloc_peak_bytes")) {
+                assert!(*of_stage <= peak, "{}: {name} is {of_stage}, the whole {peak}", cell.id());
             }
         }
     }

@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use arrow::array::AsArray;
 use arrow::datatypes::{Float64Type, Int64Type};
 use datagen::PondSpec;
-use engine::{EntryType, NewSeries, Pond, PondOptions, PondPath, QueryOptions};
+use engine::{EntryType, ImportOptions, NewSeries, Pond, PondOptions, PondPath, QueryOptions};
 use insta::assert_snapshot;
 use tempfile::TempDir;
 
 use crate::pond_command::TestPond;
 use crate::rows::{Rows, Value};
+
+/// Bytes that do not suffice to sort some hundred thousand rows: a sort keeps ten million for its merge.
+const SPILLING_BYTES: usize = 14 * 1024 * 1024;
 
 /// A pond with the generated series of a size, one transaction per version.
 pub(crate) fn generated(size: &str) -> (TempDir, Pond, Vec<datagen::Series>) {
@@ -240,4 +243,51 @@ time,Water Temp,note,n,ok
     assert_snapshot!(pond.ok(sql), @"t  n");
     assert_snapshot!(pond.ok([&sql[..], &["--format", "csv"]].concat()), @"t,n");
     assert_snapshot!(pond.ok([&sql[..], &["--format", "json"]].concat()), @"");
+}
+
+/// Returns how often, and how many bytes, were put aside on disk so far.
+fn spilled(pond: &Pond) -> (u64, u64) {
+    let totals = pond.recorder().totals();
+    (totals.get("spills"), totals.get("spilled_bytes"))
+}
+
+#[test]
+fn what_a_sort_puts_aside_is_counted() {
+    let (_folder, pond, series) = generated("small");
+    let path = series[0].path();
+    let column = &Rows::generated(&series[0]).columns[1];
+    let sql = format!(
+        "SELECT a.*, b.timestamp AS other FROM source AS a CROSS JOIN (SELECT timestamp FROM source LIMIT 250) AS b \
+         ORDER BY a.\"{column}\" DESC, a.timestamp, b.timestamp"
+    );
+    let rows = |memory_bytes: usize| {
+        let options = QueryOptions { target_partitions: 1, memory_bytes };
+        let batches: Vec<_> = pond.query(path, &sql, options).unwrap().map(Result::unwrap).collect();
+        arrow::compute::concat_batches(&batches[0].schema(), &batches).unwrap()
+    };
+    let in_memory = rows(QueryOptions::default().memory_bytes);
+    assert_eq!(spilled(&pond), (0, 0));
+    let with_disk = rows(SPILLING_BYTES);
+    assert_eq!(in_memory, with_disk);
+    let (spills, bytes) = spilled(&pond);
+    assert!(spills > 0 && bytes > 0, "{spills} spills of {bytes} bytes");
+}
+
+#[test]
+fn what_an_import_puts_aside_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = folder.path().join("files");
+    std::fs::create_dir(&files).unwrap();
+    std::fs::write(files.join("a.csv"), "t,v\n2024-01-02T00:00:00Z,2\n2024-01-01T00:00:00Z,1\n").unwrap();
+    for (sort_bytes, expected) in [(ImportOptions::default().sort_bytes, 0), (0, 1)] {
+        let root = folder.path().join(format!("pond-{sort_bytes}"));
+        let pond = Pond::init(&root, PondOptions::default()).unwrap();
+        let options = ImportOptions { sort_bytes, ..ImportOptions::default() };
+        pond.import(std::slice::from_ref(&files), "/", &options, &|_| ()).unwrap();
+        let (spills, bytes) = spilled(&pond);
+        assert_eq!(spills, expected);
+        assert_eq!(bytes > 0, expected > 0);
+        let first = pond.query("/a.series", "SELECT v FROM source", QueryOptions::default()).unwrap().next();
+        assert_eq!(first.unwrap().unwrap().column(0).as_primitive::<Int64Type>().values().as_ref(), [1, 2]);
+    }
 }

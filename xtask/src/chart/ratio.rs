@@ -50,23 +50,26 @@ pub(super) fn charts(evaluation: &Evaluation) -> Vec<(&'static str, Chart)> {
     let mut charts = Vec::new();
     for (name, phase) in [("ratio-cold", Phase::Cold), ("ratio-warm", Phase::Warm)] {
         let title = format!("Wall time of suite {suite}, head against base, {} executions", phase.name());
-        charts.push((name, Chart { title, rows: time_rows(evaluation, phase) }));
+        charts.push((name, Chart { title, rows: rows_of(evaluation, phase, "wall_ns") }));
     }
+    let title = format!("Instructions of suite {suite}, head against base");
+    let rows = rows_of(evaluation, Phase::Warm, "instructions");
+    charts.push(("ratio-instructions", Chart { title, rows }));
     let title = format!("Counters of suite {suite} that moved, head against base");
     charts.push(("ratio-counters", Chart { title, rows: counter_rows(evaluation) }));
     charts.retain(|(_, chart)| !chart.rows.is_empty());
     charts
 }
 
-fn time_rows(evaluation: &Evaluation, phase: Phase) -> Vec<Row> {
+fn rows_of(evaluation: &Evaluation, phase: Phase, metric: &str) -> Vec<Row> {
     let mut rows = Vec::new();
     for cell in &evaluation.summary.cells {
         let pairs = &evaluation.comparison.medians;
-        let wall =
-            pairs.iter().find(|pair| pair.cell == cell.id && pair.phase == phase && pair.metric == "wall_ns");
-        if let Some(pair) = wall {
+        let pair =
+            pairs.iter().find(|pair| pair.cell == cell.id && pair.phase == phase && pair.metric == metric);
+        if let Some(pair) = pair {
             let (base, head) = (pair.base, pair.head);
-            let value = units::nanoseconds;
+            let value = |value| units::metric(metric, value);
             let change = units::change(base, head);
             let values = format!("{} → {}, {change}", value(base), value(head));
             rows.push(Row { label: short(&cell.id).to_owned(), base, head, values });

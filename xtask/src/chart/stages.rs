@@ -32,7 +32,8 @@ pub(super) struct Row {
 pub(super) fn rows(summary: &Summary, phase: Phase) -> Vec<Row> {
     let mut rows = Vec::new();
     for cell in &summary.cells {
-        let Some(wall) = cell.spread(phase, "wall_ns") else { continue };
+        let wall = cell.spread(phase, "wall_ns").filter(|_| !cell.cell.workload.is_micro());
+        let Some(wall) = wall else { continue };
         let times = STAGES.iter().map(|stage| {
             let time = cell.spread(phase, &format!("stage.{}.ns", stage.name()));
             (stage.name(), time.map_or(0, |time| time.median))

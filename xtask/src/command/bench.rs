@@ -18,7 +18,7 @@ use crate::report::{self, Align, Colors, Table};
 use crate::runner::{self, Done, Surroundings};
 use crate::selection::{self, Selection};
 use crate::work_folder::WorkFolder;
-use crate::{clock, engine_build, resolve};
+use crate::{clock, engine_build, micro, resolve};
 
 /// Runs the command.
 pub(crate) fn run(paths: &Paths, options: &BenchOptions) -> anyhow::Result<Exit> {
@@ -44,10 +44,14 @@ pub(crate) fn run(paths: &Paths, options: &BenchOptions) -> anyhow::Result<Exit>
         }
         resolve::baseline(paths, word)?;
     }
-    let engine = engine_build::engine(paths, options.engine.as_deref())?;
     let mut exit = Exit::Pass;
+    let mut engine = None;
     for selection in &selections {
-        exit = exit.worse(bench(paths, options, selection, &engine)?);
+        let is_micro = selection.cells.iter().all(|cell| cell.workload.is_micro());
+        if engine.is_none() && !is_micro {
+            engine = Some(engine_build::engine(paths, options.engine.as_deref())?);
+        }
+        exit = exit.worse(bench(paths, options, selection, engine.as_ref().filter(|_| !is_micro))?);
     }
     Ok(exit)
 }
@@ -59,6 +63,13 @@ fn against_engine(
     selections: &[Selection],
     word: &str,
 ) -> anyhow::Result<Exit> {
+    if let Some(micro) = selections.iter().find(|one| one.cells.iter().all(|cell| cell.workload.is_micro())) {
+        let suite = &micro.suite.name;
+        let message = format!(
+            "the suite '{suite}' is not measured in pairs; run it on both revisions, then: cargo xtask compare A B"
+        );
+        return Err(Stop::error(Exit::Usage, message));
+    }
     let engines = match Engines::find(paths, options, word)? {
         Found::Engines(engines) => engines,
         Found::Identical(text) => {
@@ -132,7 +143,7 @@ fn bench(
     paths: &Paths,
     options: &BenchOptions,
     selection: &Selection,
-    engine: &Engine,
+    engine: Option<&Engine>,
 ) -> anyhow::Result<Exit> {
     let wanted = header(paths, options, selection, engine)?;
     let (mut record, header, mut done) = if options.resume {
@@ -141,16 +152,20 @@ fn bench(
         let (record, header) = RecordWriter::create(&paths.runs(), wanted)?;
         (record, header, Done::default())
     };
-    let work = WorkFolder::make(paths)?;
-    let surroundings = Surroundings {
-        side: Side::Head,
-        engine: engine.binary.clone(),
-        ponds: paths.ponds(),
-        work: work.path.clone(),
-    };
-    std::fs::create_dir_all(&surroundings.ponds)?;
-    measure(&surroundings, options, &header.planned, &mut record, &mut done)?;
-    drop(work);
+    match engine {
+        Some(engine) => {
+            let work = WorkFolder::make(paths)?;
+            let surroundings = Surroundings {
+                side: Side::Head,
+                engine: engine.binary.clone(),
+                ponds: paths.ponds(),
+                work: work.path.clone(),
+            };
+            std::fs::create_dir_all(&surroundings.ponds)?;
+            measure(&surroundings, options, &header.planned, &mut record, &mut done)?;
+        }
+        None => micro::measure(paths, &header.planned, &mut record, &done)?,
+    }
     let folder = record.folder().to_owned();
     let record = Record::read(&folder, CutLine::Refuse)?;
     let evaluation = Evaluation::of(paths, &record)?;
@@ -175,7 +190,7 @@ fn header(
     paths: &Paths,
     options: &BenchOptions,
     selection: &Selection,
-    engine: &Engine,
+    engine: Option<&Engine>,
 ) -> anyhow::Result<Header> {
     let suite = selection.suite.name.clone();
     let now = clock::now_seconds();
@@ -187,9 +202,12 @@ fn header(
         tier: options.tier,
         against: options.against.clone(),
         base: None,
-        engine_digest: engine.digest.clone(),
+        engine_digest: engine.map(|engine| engine.digest.clone()).unwrap_or_default(),
         // An engine that does not greet is still run: then every cell says why it failed.
-        context: Context::read(&paths.root, runner::greet(&engine.binary).ok().as_ref()),
+        context: Context::read(
+            &paths.root,
+            engine.and_then(|engine| runner::greet(&engine.binary).ok()).as_ref(),
+        ),
         suite_cells: selection.suite.cells().iter().map(Cell::id).collect(),
         planned: plan::plan(selection, options.tier),
         suite,

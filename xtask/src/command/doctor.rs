@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use scenarios::Cell;
+
 use super::print;
 use crate::cli::Cli;
 use crate::exit::Exit;
@@ -239,7 +241,8 @@ fn workspace_lines(paths: &Paths) -> anyhow::Result<Vec<Line>> {
         match selection::read_suite(&paths.suites(), name) {
             Ok(suite) => {
                 let cells = suite.cells();
-                let open = cells.iter().filter(|cell| cell.expected.is_none()).count();
+                let is_open = |cell: &&Cell| cell.expected.is_none() && !cell.workload.is_micro();
+                let open = cells.iter().filter(is_open).count();
                 let blessed = if paths.baseline_of(name).is_file() { "baseline" } else { "no baseline" };
                 let text = format!("{name}: {} cells, {open} without an answer, {blessed}", cells.len());
                 lines.push(if open > 0 { advice("suite", text) } else { good("suite", text) });

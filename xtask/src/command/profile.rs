@@ -37,7 +37,7 @@ pub(crate) fn run(paths: &Paths, options: &ProfileOptions) -> anyhow::Result<Exi
     let mut command = format!("cargo xtask profile {}", quoted(&id));
     let Some(word) = &options.against else {
         let engine = engine_build::engine(paths, options.engine.as_deref())?;
-        print(&work.one(("the engine", &engine), &with_options(command, options))?)?;
+        print(&work.one(("the engine", &engine.binary), &with_options(command, options))?)?;
         return Ok(Exit::Pass);
     };
     command.push_str(&format!(" --against {}", quoted(word)));

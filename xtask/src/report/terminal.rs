@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::IsTerminal;
 
-use scenarios::Phase;
+use scenarios::{Phase, Workload};
 
 use super::table::{Align, Table};
 use crate::evaluation::Evaluation;
@@ -123,8 +123,40 @@ fn section(out: &mut String, heading: &str, lines: &[String]) {
 pub(super) fn cell_table(evaluation: &Evaluation) -> Table {
     match &evaluation.timing {
         Some(timing) => pair_table(evaluation, timing),
+        None if evaluation.summary.cells.iter().all(|cell| cell.cell.workload.is_micro()) => {
+            micro_table(evaluation)
+        }
         None => side_table(evaluation),
     }
+}
+
+/// Makes the table of benchmarks that cargo ran: what each measured, and what the base had.
+fn micro_table(evaluation: &Evaluation) -> Table {
+    let mut table = Table::new(&[
+        ("cell", Align::Left),
+        ("by", Align::Left),
+        ("base", Align::Right),
+        ("measured", Align::Right),
+        ("change", Align::Right),
+        ("verdict", Align::Left),
+    ]);
+    for cell in &evaluation.summary.cells {
+        let none = || "–".to_owned();
+        let verdict = evaluation.comparison.cells.get(&cell.id).copied().unwrap_or(Verdict::NotCompared);
+        let metric = if cell.cell.workload == Workload::Callgrind { "instructions" } else { "wall_ns" };
+        let mut pairs = evaluation.comparison.medians.iter();
+        let pair = pairs.find(|pair| pair.cell == cell.id && pair.metric == metric);
+        let measured = cell.spread(Phase::Warm, metric);
+        table.row(vec![
+            short(&cell.id).to_owned(),
+            cell.cell.workload.name().to_owned(),
+            pair.map_or_else(none, |pair| units::metric(metric, pair.base)),
+            measured.map_or_else(none, |spread| units::metric(metric, spread.median)),
+            pair.map_or_else(none, |pair| units::change(pair.base, pair.head)),
+            verdict.name().to_owned(),
+        ]);
+    }
+    table
 }
 
 /// Makes the table of what pairs of processes say.

@@ -8,6 +8,7 @@ mod commands;
 mod exit_codes;
 mod failures;
 mod interrupts;
+mod micro;
 mod peers;
 mod profile;
 mod reports;

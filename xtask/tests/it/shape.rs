@@ -39,7 +39,7 @@ fn files_and_lines_stay_short() {
         let text = std::fs::read_to_string(&file).unwrap();
         let lines = text.lines().count();
         assert!(lines < 500, "{} has {lines} lines", file.display());
-        let limit = if file.ends_with("main.rs") { 100 } else { 500 };
+        let limit = if file.ends_with("main.rs") { 120 } else { 500 };
         assert!(lines < limit, "{} has {lines} lines", file.display());
     }
 }

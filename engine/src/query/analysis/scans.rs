@@ -1,4 +1,4 @@
-//! Counting what the scans of a plan read.
+//! Counting what the scans of a plan read, and what its operators put aside on disk.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use datafusion::physical_plan::metrics::{MetricValue, MetricsSet};
 
 use crate::metrics::{Counter, Recorder};
 
-/// Counts the rows and row groups that the scans of a plan read, from one moment on.
+/// Counts the rows and row groups that the scans of a plan read, and what spilled, from one moment on.
 ///
 /// A plan that is executed again keeps its metrics, so only what is new is counted.
 pub(crate) struct ScanCount {
@@ -21,6 +21,8 @@ pub(crate) struct ScanCount {
 struct Read {
     rows: u64,
     row_groups: u64,
+    spills: u64,
+    spilled_bytes: u64,
 }
 
 impl ScanCount {
@@ -34,21 +36,27 @@ impl ScanCount {
         let now = read(&self.plan);
         recorder.count(Counter::RowsRead, now.rows - self.counted.rows);
         recorder.count(Counter::RowGroupsRead, now.row_groups - self.counted.row_groups);
+        recorder.count(Counter::Spills, now.spills - self.counted.spills);
+        recorder.count(Counter::SpilledBytes, now.spilled_bytes - self.counted.spilled_bytes);
         self.counted = now;
     }
 }
 
 fn read(plan: &Arc<dyn ExecutionPlan>) -> Read {
     let mut sum = Read::default();
-    if plan.downcast_ref::<DataSourceExec>().is_some()
-        && let Some(metrics) = plan.metrics()
-    {
-        sum = Read { rows: rows_decoded(&metrics), row_groups: row_groups(&metrics).0 };
+    if let Some(metrics) = plan.metrics() {
+        if plan.is::<DataSourceExec>() {
+            (sum.rows, sum.row_groups) = (rows_decoded(&metrics), row_groups(&metrics).0);
+        }
+        sum.spills = metrics.spill_count().unwrap_or(0) as u64;
+        sum.spilled_bytes = metrics.spilled_bytes().unwrap_or(0) as u64;
     }
     for child in plan.children() {
         let below = read(child);
         sum.rows += below.rows;
         sum.row_groups += below.row_groups;
+        sum.spills += below.spills;
+        sum.spilled_bytes += below.spilled_bytes;
     }
     sum
 }
