@@ -172,9 +172,10 @@ pub(crate) struct BenchOptions {
     /// Beside a revision: pairs of processes for each cell, at most
     #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) pairs: u32,
-    /// Beside a revision: slowdowns up to this many percent are no regression
-    #[arg(long, value_name = "PERCENT", default_value = "1", value_parser = parse_percent)]
-    pub(crate) margin: u32,
+    /// Beside a revision: slowdowns up to this many percent are no regression. Default: the larger of 1 and what the
+    /// self-test saw builds of the same code differ by on this machine
+    #[arg(long, value_name = "PERCENT", value_parser = parse_percent)]
+    pub(crate) margin: Option<u32>,
     /// Beside a revision: measure even if both engines are the same
     #[arg(long)]
     pub(crate) force: bool,
@@ -334,9 +335,9 @@ pub(crate) struct BisectOptions {
     /// Pairs of processes for each commit, at most
     #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) pairs: u32,
-    /// Slowdowns up to this many percent are good
-    #[arg(long, value_name = "PERCENT", default_value = "1", value_parser = parse_percent)]
-    pub(crate) margin: u32,
+    /// Slowdowns up to this many percent are good. Default: as for `bench`
+    #[arg(long, value_name = "PERCENT", value_parser = parse_percent)]
+    pub(crate) margin: Option<u32>,
 }
 
 /// Options of `selftest`.

@@ -21,6 +21,7 @@ mod fingerprint;
 mod interrupt;
 mod measured;
 mod micro;
+mod noise;
 mod paired;
 mod paths;
 mod peers;

@@ -63,15 +63,16 @@ pub(crate) const TIMED: [&str; 5] = [
     "smoke/reduce[reduce=streaming size=tiny]",
 ];
 
-/// A cell whose counters alone are compared: of its versions some are left out by their times.
-pub(crate) const COUNTED: &str = "small/export-span[jobs=1]";
+/// Cells whose counters alone are compared: an export that leaves out versions by their times, and an import, which
+/// can put rows aside.
+pub(crate) const COUNTED: [&str; 2] = ["small/export-span[jobs=1]", "smoke/import[format=parquet size=tiny]"];
 
 /// The full self-test.
-pub(crate) const FULL: [Experiment; 12] = [
+pub(crate) const FULL: [Experiment; 13] = [
     Experiment { exact: true, ..silent("same binary, counters", Head::Same, 36) },
-    silent("same binary", Head::Same, 10),
-    silent("other layout", Head::OtherLayout, 2),
-    silent("a comment more", Head::Commented, 2),
+    silent("same binary", Head::Same, 60),
+    silent("other layout", Head::OtherLayout, 6),
+    silent("a comment more", Head::Commented, 6),
     Experiment { loaded: true, ..silent("same binary under load", Head::Same, 2) },
     slower("2 % slower", "slow=2", 1, Expected::Told),
     slower("5 % slower", "slow=5", 2, Expected::Slower { least_percent: 90 }),
@@ -80,23 +81,26 @@ pub(crate) const FULL: [Experiment; 12] = [
     PLANTS[1],
     PLANTS[2],
     PLANTS[3],
+    PLANTS[4],
 ];
 
 /// The quick self-test.
-pub(crate) const QUICK: [Experiment; 6] = [
+pub(crate) const QUICK: [Experiment; 7] = [
     silent("same binary", Head::Same, 1),
     Experiment { long: false, ..slower("10 % slower", "slow=10", 1, Expected::Slower { least_percent: 80 }) },
     PLANTS[0],
     PLANTS[1],
     PLANTS[2],
     PLANTS[3],
+    PLANTS[4],
 ];
 
 /// Faults that counters must name.
-const PLANTS: [Experiment; 4] = [
+const PLANTS: [Experiment; 5] = [
     counted("each footer read twice", "footers", &["footers_read"]),
     counted("nothing pruned", "pruning", &["rows_read", "versions_read", "store_", "footers_read"]),
     counted("caches that always miss", "misses", &["cache."]),
+    counted("rows put aside on disk", "spills", &["spill"]),
     counted("5 % more allocations", "allocations=5", &["alloc_count"]),
 ];
 

@@ -31,7 +31,7 @@ const CANARY_LEVEL: f64 = 0.01;
 /// The share of false discoveries among what is told.
 const DISCOVERY_LEVEL: f64 = 0.05;
 
-/// The level at which a second build must show a regression again.
+/// The level at which a second build must show a change again.
 const CONFIRM_LEVEL: f64 = 0.05;
 
 /// What the pairs of a run say.
@@ -58,11 +58,11 @@ pub(crate) struct CellTiming {
     pub(crate) head_ns: u64,
     /// What is said.
     pub(crate) judged: Judged,
-    /// For a regression, what a second build said.
+    /// For a regression or an improvement, what a second build said.
     pub(crate) confirmed: Option<Confirmed>,
 }
 
-/// What pairs of another build say of a regression.
+/// What pairs of another build say of a change.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Confirmed {
     /// Whether it is there again.
@@ -128,7 +128,7 @@ impl Timing {
         if self.contaminated {
             return BTreeSet::new();
         }
-        let flagged = self.cells.iter().filter(|(_, cell)| cell.judged.call == Call::Regressed);
+        let flagged = self.cells.iter().filter(|(_, cell)| cell.judged.call.is_change());
         flagged.map(|(id, _)| id.as_str()).collect()
     }
 }
@@ -242,9 +242,14 @@ impl<'a> Processes<'a> {
         let confirmation = self.gated(planned, [Side::ConfirmBase, Side::ConfirmHead]);
         // A part of it confirms nothing, and refutes nothing.
         let whole = confirmation.filter(|pairs| pairs.len() >= family.design.last().pairs);
+        let called = judged.call;
         let confirmed = whole.map(|pairs| {
             let judged = family.cut(&pairs);
-            Confirmed { reproduced: judged.test.slower <= CONFIRM_LEVEL && judged.test.effect > 0.0, judged }
+            let (least, same_direction) = match called {
+                Call::Improved => (judged.test.faster, judged.test.effect < 0.0),
+                _ => (judged.test.slower, judged.test.effect > 0.0),
+            };
+            Confirmed { reproduced: least <= CONFIRM_LEVEL && same_direction, judged }
         });
         CellTiming { phase, base_ns: median(&base), head_ns: median(&head), judged, confirmed }
     }
@@ -295,7 +300,9 @@ impl CellTiming {
     /// Says what the pairs come to, if the machine held still.
     pub(crate) fn verdict(&self) -> Verdict {
         match (self.judged.call, self.confirmed) {
-            (Call::Regressed, Some(Confirmed { reproduced: false, .. })) => Verdict::Inconclusive,
+            (Call::Regressed | Call::Improved, Some(Confirmed { reproduced: false, .. })) => {
+                Verdict::Inconclusive
+            }
             (Call::Regressed, _) => Verdict::Regressed,
             (Call::Improved, _) => Verdict::Improved,
             (Call::Unchanged, _) => Verdict::Unchanged,

@@ -13,6 +13,7 @@ use crate::cli::{BenchOptions, Tier};
 use crate::evaluation::Evaluation;
 use crate::exit::{Exit, Stop};
 use crate::fingerprint::Context;
+use crate::noise::{self, Noise};
 use crate::paths::Paths;
 use crate::plan;
 use crate::process::FaultKind;
@@ -31,9 +32,6 @@ use crate::{clock, engine_build, engine_store, explained, random};
 
 /// Pairs of processes for a cell, if no other number is asked for.
 pub(crate) const PAIRS: u32 = 24;
-
-/// Effects up to this many millionths are no regression, if nothing else is asked for.
-pub(crate) const MARGIN_PPM: u32 = 10_000;
 
 /// Effects shown to be less than this many millionths are no change.
 pub(crate) const EQUIVALENCE_PPM: u32 = 50_000;
@@ -207,7 +205,7 @@ pub(super) fn measure(
         let flagged: BTreeSet<&str> = timing.as_ref().map(Timing::flagged).unwrap_or_default();
         if !flagged.is_empty() {
             eprintln!(
-                "{} cells are slower; both sides are built with another layout to see it again",
+                "{} cells are slower or faster; both sides are built with another layout to see it again",
                 flagged.len()
             );
             let base = engines.base.other_layout(paths)?;
@@ -215,7 +213,7 @@ pub(super) fn measure(
             let sides = [of(Side::ConfirmBase, &base.binary), of(Side::ConfirmHead, &head.binary)];
             if !confirm_pairs(&sides, &header, &flagged, deadline, &mut record, &mut done)? {
                 eprintln!(
-                    "the budget was spent before the second builds were measured; what is slower stands"
+                    "the budget was spent before the second builds were measured; what was called stands"
                 );
             }
         }
@@ -303,14 +301,19 @@ fn header(
     for cell in &mut planned {
         cell.processes = if options.tier == Tier::Exact { plan::LEAST_PROCESSES } else { options.pairs };
     }
+    let noise = Noise::read(paths, &head.machine);
+    let (margin_ppm, from) = noise::margin(options.margin, noise.as_ref());
+    if options.tier != Tier::Exact {
+        eprintln!("{from}");
+    }
     let base = BaseHeader {
         name: engines.base.name.clone(),
         engine_digest: engines.base.built.digest.clone(),
         context: base,
         pairs: options.pairs,
         seed: random::seed(&run),
-        margin_ppm: options.margin,
-        equivalence_ppm: EQUIVALENCE_PPM.max(2 * options.margin),
+        margin_ppm,
+        equivalence_ppm: EQUIVALENCE_PPM.max(2 * margin_ppm),
         canary: planned.first().map(|planned| planned.cell.id()),
     };
     if options.tier != Tier::Exact {

@@ -11,24 +11,24 @@ use crate::cli::{SelftestOptions, Tier};
 use crate::engine_store::Engine;
 use crate::exit::Exit;
 use crate::fingerprint::{Context, Machine};
-use crate::paired::Call;
+use crate::noise::{LEAST_MARGIN_PPM, Noise};
 use crate::paths::Paths;
 use crate::plan::{self, PlannedCell};
 use crate::record::{BaseHeader, CutLine, EndLine, FORMAT, Header, Line, Record, RecordWriter, Side};
 use crate::resolve;
 use crate::revision::{Layout, Revision};
 use crate::runner::calibrate::calibrate;
-use crate::runner::pairs::{Sides, measure_pairs};
+use crate::runner::pairs::{Sides, confirm_pairs, measure_pairs};
 use crate::runner::{self, Done, Surroundings};
 use crate::selection::{self, DEFAULT_SUITE};
 use crate::selftest::{
-    COUNTED, Experiment, FULL, Head, Outcome, QUICK, TIMED, Tally, markdown, probes, table,
+    COUNTED, Expected, Experiment, FULL, Head, Outcome, QUICK, TIMED, Tally, markdown, probes, table,
 };
 use crate::summary::Summary;
 use crate::timing::Timing;
 use crate::verdict::{Scope, Times, Verdict, compare};
 use crate::work_folder::WorkFolder;
-use crate::{clock, random};
+use crate::{clock, noise, random};
 
 /// What the warm executions of a process should take together, in ns, where only false alarms are counted.
 const SHORT_NS: u64 = 40_000_000;
@@ -102,23 +102,37 @@ pub(crate) fn run(paths: &Paths, options: &SelftestOptions) -> anyhow::Result<Ex
     let tables = [table(&outcomes).terminal(), probes::table(&probed).terminal()].join("\n");
     print(&format!("{tables}\n{verdict}\n"))?;
     if !options.quick {
-        let machine = Machine::read().to_string();
-        let text = markdown(&outcomes, &clock::text(began), &machine, "cargo xtask selftest");
+        let (machine, when) = (Machine::read(), clock::text(began));
+        let noise = Noise::of(&rebuilt(&outcomes), machine.clone(), when.clone());
+        if let Some(noise) = &noise {
+            noise.write(paths)?;
+        }
+        let (_, margin) = noise::margin(None, noise.as_ref());
+        let mut text = markdown(&outcomes, &when, &machine.to_string(), "cargo xtask selftest");
+        text.push_str(&format!("\nWith that, comparisons on this machine have a {margin}.\n"));
         document(paths, &format!("{text}\n{}", probes::table(&probed).markdown()))?;
     }
     Ok(if failed == 0 { Exit::Pass } else { Exit::Failed })
 }
 
-/// Plans the cells of the self-test, the one that is only counted last.
+/// Returns the changes between builds of the same code.
+fn rebuilt(outcomes: &[Outcome]) -> Vec<f64> {
+    let rebuilt = outcomes.iter().filter(|outcome| {
+        outcome.experiment.expected == Expected::Silence && outcome.experiment.head != Head::Same
+    });
+    rebuilt.flat_map(|outcome| outcome.tally.changes.iter().copied()).collect()
+}
+
+/// Plans the cells of the self-test, those that are only counted last.
 fn planned(paths: &Paths) -> anyhow::Result<Vec<PlannedCell>> {
     let mut all = Vec::new();
     for selection in selection::select(&paths.suites(), &SUITES.map(str::to_owned))? {
         all.extend(plan::plan(&selection, Tier::All));
     }
     let find = |id: &&str| all.iter().find(|planned| planned.cell.id() == **id).cloned();
-    let cells: Vec<PlannedCell> = TIMED.iter().chain([&COUNTED]).filter_map(find).collect();
+    let cells: Vec<PlannedCell> = TIMED.iter().chain(&COUNTED).filter_map(find).collect();
     ensure!(
-        cells.len() == TIMED.len() + 1,
+        cells.len() == TIMED.len() + COUNTED.len(),
         "the suites {} lack a cell of the self-test",
         SUITES.join(" and ")
     );
@@ -160,6 +174,9 @@ impl Bench<'_> {
             let mut done = Done::default();
             runner::prepare(&sides.compared[0], &header.planned, &mut record, &mut done)?;
             measure_pairs(&sides, &header, None, &mut record, &mut done)?;
+            if !experiment.exact {
+                self.confirm(experiment, &header, &mut record, &mut done)?;
+            }
             record.append(&[Line::End(EndLine {
                 ended: clock::text(clock::now_seconds()),
                 processes_cut: 0,
@@ -167,6 +184,32 @@ impl Bench<'_> {
             add(&mut tally, &Record::read(record.folder(), CutLine::Refuse)?)?;
         }
         Ok(tally)
+    }
+
+    /// Measures what was called slower or faster again, on other builds where there are some, as `bench` does.
+    fn confirm(
+        &self,
+        experiment: &Experiment,
+        header: &Header,
+        record: &mut RecordWriter,
+        done: &mut Done,
+    ) -> anyhow::Result<()> {
+        let timing = Timing::of(&Record::read(record.folder(), CutLine::Refuse)?)?;
+        let flagged = timing.as_ref().map(Timing::flagged).unwrap_or_default();
+        if flagged.is_empty() {
+            return Ok(());
+        }
+        let head = match experiment.head {
+            Head::Same => &self.other,
+            Head::OtherLayout => &self.planted,
+            Head::Commented => &self.commented,
+        };
+        let base = self.script("confirm-base", &self.other.binary, "")?;
+        let head = self.script("confirm-head", &head.binary, experiment.plant)?;
+        let sides =
+            [self.surroundings(Side::ConfirmBase, &base), self.surroundings(Side::ConfirmHead, &head)];
+        confirm_pairs(&sides, header, &flagged, None, record, done)?;
+        Ok(())
     }
 
     fn header(&self, experiment: &Experiment, run: u32, sides: &Sides) -> anyhow::Result<Header> {
@@ -180,7 +223,7 @@ impl Bench<'_> {
             context: context.clone(),
             pairs: beside::PAIRS,
             seed,
-            margin_ppm: beside::MARGIN_PPM,
+            margin_ppm: LEAST_MARGIN_PPM,
             equivalence_ppm: beside::EQUIVALENCE_PPM,
             canary: TIMED.first().map(|id| (*id).to_owned()),
         };
@@ -217,9 +260,10 @@ fn add(tally: &mut Tally, record: &Record) -> anyhow::Result<()> {
     {
         let before = tally.slower + tally.faster;
         for cell in timing.cells.values() {
-            // As `bench` says it, but for the confirmation: nothing, if the machine moved.
-            let call = if timing.contaminated { Call::Inconclusive } else { cell.judged.call };
-            tally.add(call, cell.judged.pairs);
+            // As `bench` says it: nothing, if the machine moved.
+            let verdict = if timing.contaminated { Verdict::Inconclusive } else { cell.verdict() };
+            tally.add(verdict, cell.judged.pairs);
+            tally.changes.push(cell.judged.test.effect);
         }
         tally.runs_called += u64::from(tally.slower + tally.faster > before);
         tally.contaminated += u64::from(timing.contaminated);

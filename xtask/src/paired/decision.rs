@@ -46,6 +46,13 @@ pub(crate) enum Call {
     Inconclusive,
 }
 
+impl Call {
+    /// Tells whether it says that something changed.
+    pub(crate) fn is_change(self) -> bool {
+        matches!(self, Self::Regressed | Self::Improved)
+    }
+}
+
 /// A call with its numbers; effects are logarithms of head over base.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Judged {

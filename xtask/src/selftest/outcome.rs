@@ -1,14 +1,15 @@
 //! What came of the experiments: rates with their intervals, and whether they are as they should be.
 
 use super::{Expected, Experiment};
-use crate::paired::{Call, Rate};
+use crate::paired::Rate;
 use crate::report::{Align, Table};
+use crate::verdict::Verdict;
 
 /// The level of the intervals.
 const LEVEL: f64 = 0.95;
 
 /// What was said of cells, counted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Tally {
     /// Cells called slower, by their times.
     pub(crate) slower: u64,
@@ -28,6 +29,8 @@ pub(crate) struct Tally {
     pub(crate) counters_moved: u64,
     /// Cells whose counters were compared.
     pub(crate) counters_compared: u64,
+    /// The changes of the cells, logarithms of ratios.
+    pub(crate) changes: Vec<f64>,
     /// Counters that got worse, by name.
     pub(crate) named: Vec<String>,
     /// Runs whose canary moved.
@@ -45,12 +48,12 @@ pub(crate) struct Outcome {
 
 impl Tally {
     /// Counts what was said of a cell.
-    pub(crate) fn add(&mut self, call: Call, pairs: usize) {
-        let place = match call {
-            Call::Regressed => &mut self.slower,
-            Call::Improved => &mut self.faster,
-            Call::Unchanged => &mut self.unchanged,
-            Call::Inconclusive => &mut self.inconclusive,
+    pub(crate) fn add(&mut self, verdict: Verdict, pairs: usize) {
+        let place = match verdict {
+            Verdict::Regressed => &mut self.slower,
+            Verdict::Improved => &mut self.faster,
+            Verdict::Unchanged => &mut self.unchanged,
+            _ => &mut self.inconclusive,
         };
         *place += 1;
         self.pairs += pairs as u64;
