@@ -6,7 +6,7 @@ use std::io::{self, BufReader, Read};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{Array, AsArray, RecordBatch, RecordBatchReader};
 use arrow::compute::concat_batches;
@@ -69,12 +69,12 @@ pub(super) struct EntryFile {
     path: PathBuf,
     size: u64,
     /// The footer with the places of pages: decoded when content is first read.
-    metadata: OnceLock<ArrowReaderMetadata>,
+    metadata: Mutex<Option<ArrowReaderMetadata>>,
 }
 
 impl EntryFile {
     pub(super) fn new(path: PathBuf, size: u64) -> Self {
-        Self { path, size, metadata: OnceLock::new() }
+        Self { path, size, metadata: Mutex::new(None) }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -92,7 +92,12 @@ impl EntryFile {
 
     /// Tells whether the footer was decoded, and so the file was read.
     pub(super) fn is_decoded(&self) -> bool {
-        self.metadata.get().is_some()
+        self.metadata().is_some()
+    }
+
+    /// Locks the footer: of workers that need it together, one decodes it and the others wait.
+    fn metadata(&self) -> MutexGuard<'_, Option<ArrowReaderMetadata>> {
+        self.metadata.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads all rows, apart from their content.
@@ -154,7 +159,8 @@ impl EntryFile {
 
     fn reader(&self, recorder: &Arc<Recorder>) -> Result<ParquetRecordBatchReaderBuilder<CountedFile>> {
         let file = self.open(recorder)?;
-        let metadata = match self.metadata.get() {
+        let mut known = self.metadata();
+        let metadata = match &*known {
             Some(metadata) => metadata.clone(),
             None => {
                 let options = ArrowReaderOptions::new()
@@ -164,9 +170,10 @@ impl EntryFile {
                 recorder.footer(Class::Footer.name(), || self.path.clone());
                 let checked = self.read_checked(&file, recorder)?;
                 let metadata = ArrowReaderMetadata::load(&checked, options).map_err(self.place())?;
-                self.metadata.get_or_init(|| metadata).clone()
+                known.insert(metadata).clone()
             }
         };
+        drop(known);
         Ok(ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata))
     }
 
