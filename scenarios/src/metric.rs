@@ -122,7 +122,7 @@ pub const METRICS: &[Metric] = &[
     metric("peak_rss_bytes", Kind::Time, "bytes", "largest resident memory of the process so far"),
     metric("alloc_count", Kind::Bounded, "allocations", "calls to the allocator"),
     metric("alloc_bytes", Kind::Bounded, "bytes", "bytes asked of the allocator"),
-    metric("alloc_peak_bytes", Kind::Bounded, "bytes", "most bytes held at once, above those at the begin"),
+    metric("alloc_peak_bytes", Kind::Time, "bytes", "most bytes held at once, above those at the begin"),
     metric("instructions", Kind::Bounded, "instructions", "instructions executed, as callgrind counts them"),
     metric("nodes_visited", Kind::Exact, "nodes", "tree nodes that a pattern looked at"),
     metric("nodes_matched", Kind::Exact, "nodes", "tree nodes that a pattern matched"),
@@ -180,8 +180,8 @@ impl Metric {
 
     /// Returns the kind of a metric by its name, or nothing if no such metric exists.
     ///
-    /// `stage.<stage>.ns` is a time, `stage.<stage>.count` exact, and `allocs`, `alloc_bytes` and `alloc_peak_bytes` of
-    /// a stage are bounded; `cache.<cache>.<what>` is as [`CACHE_METRICS`] has it.
+    /// Of a stage, `stage.<stage>.ns` and `alloc_peak_bytes` are as noisy as times, `count` is exact, `allocs` and
+    /// `alloc_bytes` are bounded; `cache.<cache>.<what>` is as [`CACHE_METRICS`] has it.
     pub fn kind_of(name: &str) -> Option<Kind> {
         if let Some(rest) = name.strip_prefix("stage.") {
             let (stage, what) = rest.rsplit_once('.')?;
@@ -189,7 +189,8 @@ impl Metric {
             return match what {
                 "ns" => Some(Kind::Time),
                 "count" => Some(Kind::Exact),
-                "allocs" | "alloc_bytes" | "alloc_peak_bytes" => Some(Kind::Bounded),
+                "allocs" | "alloc_bytes" => Some(Kind::Bounded),
+                "alloc_peak_bytes" => Some(Kind::Time),
                 _ => None,
             };
         }
@@ -224,8 +225,6 @@ impl Metric {
         match name {
             "instructions" => Some(0.02),
             "alloc_count" | "alloc_bytes" => Some(0.02),
-            // Threads tell what they hold in steps, and meet each other differently each time.
-            "alloc_peak_bytes" => Some(0.10),
             _ => None,
         }
     }

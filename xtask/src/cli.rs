@@ -343,7 +343,7 @@ pub(crate) struct BisectOptions {
 /// Options of `selftest`.
 #[derive(Debug, Args)]
 pub(crate) struct SelftestOptions {
-    /// Two minutes instead of twenty, and fewer builds; docs/METHODOLOGY.md stays as it is
+    /// Two minutes instead of an hour, and fewer builds; docs/METHODOLOGY.md stays as it is
     #[arg(long)]
     pub(crate) quick: bool,
 }

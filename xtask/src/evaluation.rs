@@ -12,7 +12,7 @@ use crate::plan::LEAST_PROCESSES;
 use crate::record::Record;
 use crate::resolve::{self, ResolvedSide};
 use crate::summary::{CellSummary, Summary};
-use crate::timing::Timing;
+use crate::timing::{Timing, Told};
 use crate::verdict::{Comparison, Finding, Scope, Times, Verdict, compare, seen_text};
 use crate::why::{self, Grown, Growth};
 
@@ -66,7 +66,7 @@ impl Evaluation {
             timing.add_to(&mut comparison);
         }
         judge_base(record, &mut comparison);
-        explain(record, &mut comparison);
+        explain(record, timing.as_ref(), &mut comparison);
         // Readers know the order of the suite; cells that are not in it come last.
         let place = |finding: &Finding| summary.cells.iter().position(|cell| cell.id == finding.cell);
         comparison.findings.sort_by_key(|finding| place(finding).unwrap_or(usize::MAX));
@@ -187,34 +187,39 @@ fn judge_processes(cell: &CellSummary, comparison: &mut Comparison) {
 }
 
 /// Says of each cell that regressed beside its base where the time went.
-fn explain(record: &Record, comparison: &mut Comparison) {
+fn explain(record: &Record, timing: Option<&Timing>, comparison: &mut Comparison) {
     for planned in &record.header.planned {
         let id = planned.cell.id();
         if comparison.cells.get(&id) != Some(&Verdict::Regressed) {
             continue;
         }
         // Time where times were compared; allocations where they are too many, which counters say exactly enough.
-        let of_cell = |metric: &str| {
+        let has_more = |metric: &str, phase: Phase| {
             let mut findings = comparison.findings.iter().filter(|finding| finding.cell == id);
             findings.any(|finding| {
-                finding.verdict == Verdict::Regressed && finding.metric.as_deref() == Some(metric)
+                let is_asked = finding.metric.as_deref() == Some(metric) && finding.phase == Some(phase);
+                is_asked && finding.verdict == Verdict::Regressed
             })
         };
-        let mut asked = Vec::new();
-        if record.header.tier != Tier::Exact {
-            asked.push(Grown::Time);
-        }
-        if of_cell("alloc_count") {
-            asked.push(Grown::Allocations);
-        }
-        if of_cell("alloc_bytes") {
-            asked.push(Grown::Bytes);
-        }
         let phases = [Phase::Cold, Phase::Warm];
-        let asked = asked.into_iter().flat_map(|what| phases.map(|phase| (what, phase)));
-        let mut why: Vec<String> =
-            asked.filter_map(|(what, phase)| Growth::of(record, &id, phase, what)?.text()).collect();
-        if of_cell("alloc_peak_bytes") {
+        let mut asked = Vec::new();
+        for phase in phases {
+            if record.header.tier != Tier::Exact {
+                asked.push((Grown::Time, phase));
+            }
+            for (metric, grown) in [("alloc_count", Grown::Allocations), ("alloc_bytes", Grown::Bytes)] {
+                if has_more(metric, phase) {
+                    asked.push((grown, phase));
+                }
+            }
+        }
+        let mut why: Vec<String> = asked
+            .into_iter()
+            .filter_map(|(what, phase)| Growth::of(record, &id, phase, what)?.text())
+            .collect();
+        let is_larger =
+            |told: &Told| told.cell == id && told.metric == "alloc_peak_bytes" && told.change > 0.0;
+        if timing.is_some_and(|timing| timing.told.iter().any(is_larger)) {
             why.extend(phases.into_iter().filter_map(|phase| why::peak(record, &id, phase)));
         }
         let of_cell = record.differences.iter().filter(|difference| difference.cell == id);

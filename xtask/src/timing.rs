@@ -20,7 +20,7 @@ use crate::verdict::{Comparison, Finding, Verdict};
 pub(crate) const GATED: &str = "wall_ns";
 
 /// What is told beside it.
-const TOLD: [&str; 3] = ["wall_ns", "cpu_ns", "peak_rss_bytes"];
+const TOLD: [&str; 4] = ["wall_ns", "cpu_ns", "peak_rss_bytes", "alloc_peak_bytes"];
 
 /// Random exchanges for what is told.
 const SWAPS_TOLD: usize = 9_999;

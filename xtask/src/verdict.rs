@@ -392,7 +392,8 @@ fn pair_medians(
 
 fn advice(pair: &Pair) -> Option<String> {
     // Parts of the whole are in the charts, and many of them are tiny.
-    if pair.metric.contains('.') || pair.metric == INSTRUCTIONS {
+    // Instructions gate, and peaks of what is allocated differ from run to run.
+    if pair.metric.contains('.') || [INSTRUCTIONS, "alloc_peak_bytes"].contains(&pair.metric.as_str()) {
         return None;
     }
     let limit = match Metric::kind_of(&pair.metric)? {
