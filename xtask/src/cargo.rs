@@ -10,6 +10,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use anyhow::Context as _;
 
 use crate::interrupt::{self, Group};
+use crate::paths;
 
 /// Returns a command for the cargo that runs this harness, or the one on the path.
 pub(crate) fn command() -> Command {
@@ -18,7 +19,7 @@ pub(crate) fn command() -> Command {
 
 /// Returns the same in the hands of a guard, which leads a process group and ends it when its input is closed.
 pub(crate) fn guarded() -> anyhow::Result<Command> {
-    let mut command = Command::new(std::env::current_exe().context("this program has no path")?);
+    let mut command = Command::new(paths::harness()?);
     command.arg("guard").arg(program()).stdin(Stdio::piped()).process_group(0);
     Ok(cleared(command))
 }

@@ -3,6 +3,7 @@
 //! A change of any file may move all code in memory, and with it times, by more than the machine's noise. So the margin
 //! of a comparison is at least what builds of identical code were seen to differ by.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -16,6 +17,12 @@ const FORMAT: u32 = 1;
 
 /// Effects up to this many millionths are no regression, whatever was measured.
 pub(crate) const LEAST_MARGIN_PPM: u32 = 10_000;
+
+/// What all versions of the file say.
+#[derive(Deserialize)]
+struct Version {
+    format: u32,
+}
 
 /// What was measured of builds of the same code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,10 +52,21 @@ impl Noise {
     }
 
     /// Reads what was measured on this machine with this compiler; nothing if nothing was.
-    pub(crate) fn read(paths: &Paths, machine: &Machine) -> Option<Self> {
-        let text = std::fs::read_to_string(file(paths)).ok()?;
-        let noise: Self = serde_json::from_str(&text).ok()?;
-        (noise.format == FORMAT && noise.machine == *machine).then_some(noise)
+    pub(crate) fn read(paths: &Paths, machine: &Machine) -> anyhow::Result<Option<Self>> {
+        let path = file(paths);
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        };
+        let damaged =
+            || format!("{} is damaged; remove it, or measure it again: cargo xtask selftest", path.display());
+        let Version { format } = serde_json::from_str(&text).with_context(damaged)?;
+        if format != FORMAT {
+            return Ok(None);
+        }
+        let noise: Self = serde_json::from_str(&text).with_context(damaged)?;
+        Ok((noise.machine == *machine).then_some(noise))
     }
 
     /// Keeps it for later comparisons.
@@ -122,10 +140,26 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (root, target) = (folder.path().to_owned(), folder.path().join("target"));
         let paths = Paths { root, work: target.clone(), target };
-        assert_eq!(Noise::read(&paths, &machine("1")), None);
+        let read = |machine| Noise::read(&paths, &machine).unwrap();
+        assert_eq!(read(machine("1")), None);
         let noise = Noise::of(&[0.02], machine("1"), "today".to_owned()).unwrap();
         noise.write(&paths).unwrap();
-        assert_eq!(Noise::read(&paths, &machine("1")), Some(noise));
-        assert_eq!(Noise::read(&paths, &machine("2")), None);
+        assert_eq!(read(machine("1")), Some(noise));
+        assert_eq!(read(machine("2")), None);
+        std::fs::write(file(&paths), r#"{"format":2}"#).unwrap();
+        assert_eq!(read(machine("1")), None);
+    }
+
+    #[test]
+    fn a_damaged_file_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, target) = (folder.path().to_owned(), folder.path().join("target"));
+        let paths = Paths { root, work: target.clone(), target };
+        for text in ["{", r#"{"format":1}"#] {
+            std::fs::create_dir_all(file(&paths).parent().unwrap()).unwrap();
+            std::fs::write(file(&paths), text).unwrap();
+            let said = format!("{:#}", Noise::read(&paths, &machine("1")).unwrap_err());
+            assert!(said.contains("noise.json is damaged; remove it"), "{said}");
+        }
     }
 }

@@ -4,6 +4,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+/// Returns this program, which runs itself for some tasks: the running one, though a build may have replaced its file.
+pub(crate) fn harness() -> anyhow::Result<PathBuf> {
+    let running = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
+    if running.exists() {
+        return Ok(running);
+    }
+    std::env::current_exe().context("this program has no path")
+}
+
 /// The folders of the workspace that the harness uses.
 #[derive(Clone, Debug)]
 pub(crate) struct Paths {

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use scenarios::wire::{Event, Request};
 
 use crate::interrupt;
+use crate::paths::Paths;
 use crate::plan::{self, LEAST_PROCESSES, PlannedCell, Step};
 use crate::process::{EngineProcess, Fault, FaultKind, Hello};
 use crate::progress::Progress;
@@ -32,6 +33,13 @@ pub(crate) struct Surroundings {
     pub(crate) ponds: PathBuf,
     /// The output of this run's cells; removed after each process.
     pub(crate) work: PathBuf,
+}
+
+impl Surroundings {
+    /// Returns those of an engine that measures for a side, with its output in a folder.
+    pub(crate) fn new(paths: &Paths, side: Side, engine: &Path, work: &Path) -> Self {
+        Self { side, engine: engine.to_owned(), ponds: paths.ponds(), work: work.to_owned() }
+    }
 }
 
 /// What the answers of a process must be.

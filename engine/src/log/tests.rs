@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -276,4 +276,37 @@ fn contradictions_are_damage() {
     assert!(error.contains("transaction 3 has vanished"), "{error}");
     let error = whole.advance(&root, &all[2..]).unwrap_err().to_string();
     assert!(error.contains("has vanished"), "{error}");
+}
+
+#[test]
+fn workers_decode_a_footer_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut files = Files::new(folder.path());
+    // Each is a new series.
+    let entries: Vec<Entry> = [1; 64].into_iter().map(|choice| files.chosen(choice)).collect();
+    files.write(entries.clone());
+    let (loaded, _) = files.current.last().unwrap();
+    let footers = |workers: usize| {
+        let recorder = Arc::new(Recorder::new(false));
+        let file = EntryFile::new(loaded.file.path().to_owned(), loaded.file.size());
+        let together = Barrier::new(workers);
+        std::thread::scope(|scope| {
+            for worker in 0..workers {
+                let (entries, file, recorder, together) = (&entries, &file, &recorder, &together);
+                scope.spawn(move || {
+                    together.wait();
+                    for (row, entry) in entries.iter().enumerate().skip(worker).step_by(workers) {
+                        let content = file.read_content(row as u64, recorder).unwrap();
+                        assert_eq!(Some(&content[..]), entry.content.as_deref());
+                    }
+                });
+            }
+        });
+        recorder.totals().get("footers_read")
+    };
+    let alone = footers(1);
+    // Often, because workers seldom meet.
+    for _ in 0..20 {
+        assert_eq!(footers(8), alone);
+    }
 }

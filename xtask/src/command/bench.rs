@@ -155,12 +155,7 @@ fn bench(
     match engine {
         Some(engine) => {
             let work = WorkFolder::make(paths)?;
-            let surroundings = Surroundings {
-                side: Side::Head,
-                engine: engine.binary.clone(),
-                ponds: paths.ponds(),
-                work: work.path.clone(),
-            };
+            let surroundings = Surroundings::new(paths, Side::Head, &engine.binary, &work.path);
             std::fs::create_dir_all(&surroundings.ponds)?;
             measure(&surroundings, options, &header.planned, &mut record, &mut done)?;
         }

@@ -171,12 +171,7 @@ pub(super) fn measure(
 ) -> anyhow::Result<(PathBuf, Evaluation)> {
     let work = WorkFolder::make(paths)?;
     std::fs::create_dir_all(paths.ponds())?;
-    let of = |side: Side, engine: &Path| Surroundings {
-        side,
-        engine: engine.to_owned(),
-        ponds: paths.ponds(),
-        work: work.path.clone(),
-    };
+    let of = |side: Side, engine: &Path| Surroundings::new(paths, side, engine, &work.path);
     let (base, head) = (&engines.base.built.binary, &engines.head.built.binary);
     let sides = Sides {
         compared: [of(Side::Base, base), of(Side::Head, head)],
@@ -301,7 +296,7 @@ fn header(
     for cell in &mut planned {
         cell.processes = if options.tier == Tier::Exact { plan::LEAST_PROCESSES } else { options.pairs };
     }
-    let noise = Noise::read(paths, &head.machine);
+    let noise = Noise::read(paths, &head.machine)?;
     let (margin_ppm, from) = noise::margin(options.margin, noise.as_ref());
     if options.tier != Tier::Exact {
         eprintln!("{from}");

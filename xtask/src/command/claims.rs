@@ -36,12 +36,7 @@ pub(crate) fn run(paths: &Paths, options: &ClaimsOptions) -> anyhow::Result<Exit
     let header = header(paths, options, &selected, &engine)?;
     let (mut writer, header) = RecordWriter::create(&paths.claims(), header)?;
     let work = WorkFolder::make(paths)?;
-    let surroundings = Surroundings {
-        side: Side::Head,
-        engine: engine.binary.clone(),
-        ponds: paths.ponds(),
-        work: work.path.clone(),
-    };
+    let surroundings = Surroundings::new(paths, Side::Head, &engine.binary, &work.path);
     std::fs::create_dir_all(&surroundings.ponds)?;
     let mut done = Done::default();
     runner::prepare(&surroundings, &header.planned, &mut writer, &mut done)?;

@@ -48,8 +48,7 @@ fn ask(
     engine: &Path,
     planned: &PlannedCell,
 ) -> anyhow::Result<serde_json::Value> {
-    let (engine, ponds, work) = (engine.to_owned(), paths.ponds(), work.to_owned());
-    let surroundings = Surroundings { side: Side::Head, engine, ponds, work };
+    let surroundings = Surroundings::new(paths, Side::Head, engine, work);
     let failed = |message: String| Stop::error(Exit::Failed, format!("{}: {message}", planned.cell.id()));
     let mut process = None;
     runner::prepare_cell(&surroundings, planned, &mut process, &Progress::start(1))

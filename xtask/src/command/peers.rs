@@ -88,12 +88,7 @@ fn measure(
     file: &Path,
 ) -> anyhow::Result<Record> {
     let work = WorkFolder::make(paths)?;
-    let surroundings = Surroundings {
-        side: Side::Head,
-        engine: engine.binary.clone(),
-        ponds: paths.ponds(),
-        work: work.path.clone(),
-    };
+    let surroundings = Surroundings::new(paths, Side::Head, &engine.binary, &work.path);
     std::fs::create_dir_all(&surroundings.ponds)?;
     let size = record.size.clone();
     let arena = Arena {

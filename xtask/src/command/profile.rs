@@ -84,18 +84,10 @@ fn with_options(mut command: String, options: &ProfileOptions) -> String {
 /// Executes the cell and says what was executed; perf is around this process.
 fn only_execute(paths: &Paths, engine: &Path, planned: &PlannedCell, wanted: Wanted) -> anyhow::Result<Exit> {
     let work = WorkFolder::make(paths)?;
-    let executed = profile::execute(&surroundings(paths, &work, engine), planned, wanted)?;
+    let executed =
+        profile::execute(&Surroundings::new(paths, Side::Head, engine, &work.path), planned, wanted)?;
     print(&format!("{}\n", serde_json::to_string(&executed)?))?;
     Ok(Exit::Pass)
-}
-
-fn surroundings(paths: &Paths, work: &WorkFolder, engine: &Path) -> Surroundings {
-    Surroundings {
-        side: Side::Head,
-        engine: engine.to_owned(),
-        ponds: paths.ponds(),
-        work: work.path.clone(),
-    }
 }
 
 /// One profile of one cell.
@@ -162,7 +154,7 @@ impl Profiling<'_> {
         for engine in engines {
             let mut process = None;
             runner::prepare_cell(
-                &surroundings(self.paths, &work, engine),
+                &Surroundings::new(self.paths, Side::Head, engine, &work.path),
                 &self.planned,
                 &mut process,
                 &progress,

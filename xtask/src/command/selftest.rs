@@ -141,8 +141,7 @@ fn planned(paths: &Paths) -> anyhow::Result<Vec<PlannedCell>> {
 
 impl Bench<'_> {
     fn surroundings(&self, side: Side, engine: &Path) -> Surroundings {
-        let (ponds, work) = (self.paths.ponds(), self.work.to_owned());
-        Surroundings { side, engine: engine.to_owned(), ponds, work }
+        Surroundings::new(self.paths, side, engine, self.work)
     }
 
     /// Writes a script that runs an engine with a fault; both sides are scripts, so that it costs them alike.

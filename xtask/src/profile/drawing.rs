@@ -83,13 +83,7 @@ fn draw(picture: &Picture<'_>, stacks: &str) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::{Executed, Folded};
-
-    fn side(stacks: &[(&str, u64)], executions: u64, cpu_ns: u64) -> Side {
-        let stacks = stacks.iter().map(|(stack, count)| ((*stack).to_owned(), *count)).collect();
-        let folded = Folded { stacks, told: true, ..Folded::default() };
-        Side { folded, executed: Executed { executions, cpu_ns, ..Executed::default() } }
-    }
+    use crate::profile::shares::tests::side;
 
     #[test]
     fn the_difference_is_of_an_execution() {

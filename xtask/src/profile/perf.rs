@@ -11,6 +11,7 @@ use super::Executed;
 use super::folding::Folded;
 use super::inlined::LineTables;
 use crate::exit::{Exit, Stop};
+use crate::paths;
 
 /// Samples in a second of processor time.
 const FREQUENCY: &str = "499";
@@ -65,7 +66,7 @@ impl Sampler {
         engine: &Path,
         data: &Path,
     ) -> anyhow::Result<(Executed, Folded)> {
-        let harness = std::env::current_exe().context("cannot find the harness itself")?;
+        let harness = paths::harness()?;
         let recorded = Command::new("perf")
             .args(["record", "--quiet", "--event", self.event, "--freq", FREQUENCY])
             .args(["--call-graph", CALL_GRAPH, "--output"])

@@ -177,10 +177,11 @@ fn shown(name: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn side(stacks: &[(&str, u64)], executions: u64, cpu_ns: u64) -> Side {
+    /// Returns a side that was sampled in these stacks.
+    pub(in crate::profile) fn side(stacks: &[(&str, u64)], executions: u64, cpu_ns: u64) -> Side {
         let stacks = stacks.iter().map(|(stack, count)| ((*stack).to_owned(), *count)).collect();
         let folded = Folded { stacks, told: true, ..Folded::default() };
         Side { folded, executed: Executed { executions, cpu_ns, ..Executed::default() } }

@@ -11,6 +11,7 @@ use scenarios::wire::PROTOCOL;
 
 use crate::exit::Exit;
 use crate::interrupt;
+use crate::paths;
 use crate::report::{Align, Table};
 
 /// The suite of every probe.
@@ -155,8 +156,7 @@ impl Place {
     }
 
     fn run(&self, arguments: &[&str]) -> anyhow::Result<Option<i32>> {
-        let harness = std::env::current_exe().context("the harness has no path")?;
-        let mut command = Command::new(harness);
+        let mut command = Command::new(paths::harness()?);
         command
             .args(arguments)
             .current_dir(&self.root)

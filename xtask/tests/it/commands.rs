@@ -1,6 +1,6 @@
 //! The commands around the benchmark: doctor, ci, datagen.
 
-use crate::workspace::{SMOKE, Workspace};
+use crate::workspace::{SMOKE, Workspace, fake_engine};
 
 #[test]
 fn the_doctor_names_what_is_there_and_what_is_missing() {
@@ -38,6 +38,36 @@ fn ci_runs_steps_to_their_end_and_sums_up() {
     // There is no Cargo.toml here, so cargo's own steps fail.
     let ran = workspace.expect(5, "open=extra-request", &["ci", "test", "bench"]);
     assert!(ran.stdout.contains("0 passed, 2 failed, 0 skipped"), "{}", ran.stdout);
+}
+
+#[test]
+fn ci_goes_on_when_a_step_builds_the_harness_anew() {
+    // Plays cargo: the tests' build replaces the harness, the other one names the engine.
+    let script = r#"#!/bin/sh
+case "$1" in
+  test) rm "$HARNESS" ;;
+  build) echo '{"reason":"compiler-artifact","target":{"name":"pond"},"executable":"'"$ENGINE"'"}' ;;
+esac
+"#;
+    let workspace = Workspace::new();
+    workspace.bless();
+    workspace.program("cargo", script);
+    let harness = workspace.path("xtask");
+    std::fs::copy(env!("CARGO_BIN_EXE_xtask"), &harness).unwrap();
+    let output = std::process::Command::new(&harness)
+        .args(["ci", "test", "bench"])
+        .env("PONDMARK_ROOT", workspace.path(""))
+        .env("CARGO", workspace.path("cargo"))
+        .env("CARGO_TARGET_DIR", workspace.path("target"))
+        .env("HARNESS", &harness)
+        .env("ENGINE", fake_engine())
+        .env_remove("PONDMARK_WORK")
+        .env_remove("FAKE_STATE")
+        .output()
+        .unwrap();
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(stdout.contains("2 passed, 0 failed, 0 skipped"), "{stdout}{stderr}");
+    assert!(!harness.exists());
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Benchmarks of cargo as cells: read, compared, and said to be missing where a tool is.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use scenarios::{Suite, Workload};
@@ -46,14 +45,9 @@ fn workspace() -> Workspace {
     let workspace = Workspace::new();
     workspace.write("scenarios/suites/micro.toml", MICRO);
     workspace.write("Cargo.lock", "[[package]]\nname = \"gungraun\"\nversion = \"0.20.0\"\n");
-    program(&workspace, "bin/cargo", CARGO);
-    program(&workspace, "target/tools/bin/gungraun-runner", "#!/bin/sh\necho gungraun-runner 0.20.0\n");
+    workspace.program("bin/cargo", CARGO);
+    workspace.program("target/tools/bin/gungraun-runner", "#!/bin/sh\necho gungraun-runner 0.20.0\n");
     workspace
-}
-
-fn program(workspace: &Workspace, name: &str, script: &str) {
-    workspace.write(name, script);
-    std::fs::set_permissions(workspace.path(name), std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 /// Runs the suite with the played cargo.
@@ -77,7 +71,7 @@ fn bench(workspace: &Workspace, instructions: u32) -> Ran {
 #[test]
 fn instructions_gate_with_their_bound() {
     let workspace = workspace();
-    program(&workspace, "bin/valgrind", "#!/bin/sh\necho valgrind-3.19.0\n");
+    workspace.program("bin/valgrind", "#!/bin/sh\necho valgrind-3.19.0\n");
     let ran = bench(&workspace, 1_000_000);
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
     assert!(ran.stdout.contains("1,000,000 instructions"), "{}", ran.stdout);
@@ -96,7 +90,7 @@ fn instructions_gate_with_their_bound() {
 #[test]
 fn instructions_of_another_processor_are_not_compared() {
     let workspace = workspace();
-    program(&workspace, "bin/valgrind", "#!/bin/sh\necho valgrind-3.19.0\n");
+    workspace.program("bin/valgrind", "#!/bin/sh\necho valgrind-3.19.0\n");
     assert_eq!(bench(&workspace, 1_000_000).code, 0);
     workspace.expect(0, "", &["baseline", "bless", "micro", "--reason", "for a test"]);
     let mut baseline: serde_json::Value =
@@ -116,7 +110,7 @@ fn instructions_of_another_processor_are_not_compared() {
 #[test]
 fn without_valgrind_the_rest_is_measured_and_the_report_says_so() {
     let workspace = workspace();
-    program(&workspace, "bin/valgrind", "#!/bin/sh\nexit 1\n");
+    workspace.program("bin/valgrind", "#!/bin/sh\nexit 1\n");
     let ran = bench(&workspace, 1);
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
     assert!(ran.stdout.contains("1 cells did not run: valgrind is not there; install it"), "{}", ran.stdout);

@@ -1,6 +1,5 @@
 //! The comparison with peers: scripted peers and a scripted engine, and the real checker on files with known content.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -33,10 +32,8 @@ esac
 "#;
 
 fn bench(workspace: &Workspace, script: &str, peers: &str, arguments: &[&str]) -> Ran {
-    workspace.write("python", FAKE_PYTHON);
-    let python = workspace.path("python");
-    std::fs::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let python = python.to_string_lossy().into_owned();
+    workspace.program("python", FAKE_PYTHON);
+    let python = workspace.path("python").to_string_lossy().into_owned();
     let all = [&["bench", "peers", "--python", &python], arguments].concat();
     let output =
         workspace.command(&all).env("FAKE_ENGINE", script).env("FAKE_PEERS", peers).output().unwrap();
@@ -100,10 +97,8 @@ fn a_run_of_all_sizes_writes_the_documents() {
 #[test]
 fn an_absent_peer_is_named_and_the_others_are_measured() {
     let workspace = Workspace::new();
-    workspace.write("python", FAKE_PYTHON);
-    let python = workspace.path("python");
-    std::fs::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let python = python.to_string_lossy().into_owned();
+    workspace.program("python", FAKE_PYTHON);
+    let python = workspace.path("python").to_string_lossy().into_owned();
     let arguments = ["bench", "peers", "--python", &python, "--size", "tiny", "--rounds", "1"];
     let absent = r#"{"error": "ImportError: no polars for this machine"}"#;
     let output = workspace.command(&arguments).env("FAKE_POLARS", absent).output().unwrap();
