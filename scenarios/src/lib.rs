@@ -22,7 +22,7 @@ pub use cell::{Answer, Cell, Workload};
 pub use claim::{Claim, LEDGER, Ledger, Promise, Setting, Untested};
 pub use document::DocumentError;
 pub use knob::{CACHES, KNOBS, Knob, PRESETS, Settings, Values};
-pub use metric::{CACHE_METRICS, Kind, METRICS, Metric, STAGES, Stage};
+pub use metric::{Bound, CACHE_METRICS, Kind, METRICS, Metric, STAGES, Stage};
 pub use nearest::nearest;
 pub use quantity::{Amount, Quantity};
 pub use sample::{Phase, Sample};

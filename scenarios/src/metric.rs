@@ -219,14 +219,34 @@ impl Metric {
         METRICS.iter().find(|m| m.name == name).map_or("calls", |m| m.unit)
     }
 
-    /// Returns the share by which a bounded metric may differ between two sides of one run before it gates, or nothing
-    /// if it does not gate: what stages allocate is part of the whole, and what caches hold follows from other counters.
-    pub fn bound(name: &str) -> Option<f64> {
-        match name {
-            "instructions" => Some(0.02),
-            "alloc_count" | "alloc_bytes" => Some(0.02),
-            _ => None,
-        }
+    /// Returns how far a bounded metric may differ between two sides of one run before it gates, or nothing if it does
+    /// not gate: what stages allocate is part of the whole, and what caches hold follows from other counters.
+    pub fn bound(name: &str) -> Option<Bound> {
+        let least = match name {
+            "instructions" => 0,
+            // What threads allocate besides depends on when they run; of executions that allocate little it is more
+            // than the share.
+            "alloc_count" => 64,
+            "alloc_bytes" => 16 << 10,
+            _ => return None,
+        };
+        Some(Bound { share: 0.02, least })
+    }
+}
+
+/// How far a bounded metric may differ between two sides.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bound {
+    /// The share of the base by which it may.
+    pub share: f64,
+    /// The difference that it may have in any case.
+    pub least: u64,
+}
+
+impl Bound {
+    /// Tells whether two values differ by no more.
+    pub fn holds(self, base: u64, head: u64) -> bool {
+        head.abs_diff(base) <= self.least || head.abs_diff(base) as f64 <= self.share * base as f64
     }
 }
 
@@ -260,6 +280,15 @@ mod tests {
         check("cache.plan.htis", None);
         check("cache.paln.hits", None);
         check("rows_raed", None);
+    }
+
+    #[test]
+    fn bounds_are_shares_but_of_small_values() {
+        let bound = Metric::bound("alloc_count").unwrap();
+        assert!(bound.holds(10_000, 10_200) && bound.holds(10_000, 9_800) && bound.holds(100, 164));
+        assert!(!bound.holds(10_000, 10_201) && !bound.holds(10_000, 9_799) && !bound.holds(100, 165));
+        assert!(bound.holds(0, 64) && !bound.holds(0, 65));
+        assert_eq!(Metric::bound("rows_read"), None);
     }
 
     #[test]

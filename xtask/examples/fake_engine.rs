@@ -11,7 +11,11 @@ use std::path::{Path, PathBuf};
 use scenarios::wire::{Event, PROTOCOL, Request};
 use scenarios::{Answer, CACHES, Cell, LEDGER, Phase, STAGES, Sample, Settings};
 
+/// Tests change this in a copy of the binary, so that it is another engine.
+const BUILD: &[u8] = b"scripted engine, build A";
+
 fn main() {
+    std::hint::black_box(BUILD);
     let behaviours = behaviours();
     let everywhere = of_binary(&behaviours, "*").map_or("good", String::as_str);
     match everywhere {
@@ -83,6 +87,10 @@ fn run(cell: &Cell, work_dir: &Path, warm: u32, behaviour: &str, next: &mut dyn 
     match behaviour {
         "crash" => {
             eprintln!("thread 'main' panicked at fake_engine: planned");
+            std::process::exit(101);
+        }
+        "markup" => {
+            eprintln!("</pre><script>alert(2)</script>");
             std::process::exit(101);
         }
         "abort" => std::process::abort(),

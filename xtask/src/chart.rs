@@ -8,6 +8,7 @@ mod palette;
 mod peers;
 mod ratio;
 mod render;
+mod resources;
 mod scaling;
 mod stages;
 
@@ -18,18 +19,23 @@ use scenarios::Phase;
 
 use crate::claims::Finding;
 use crate::evaluation::Evaluation;
+use crate::record::Record;
 use drawing::Drawing;
 
 /// Bars in one image; more go to further images.
 const BARS_PER_IMAGE: usize = 20;
 
 /// Writes every chart that the run has data for into an emptied folder; returns their names in order.
-pub(crate) fn write_all(folder: &Path, evaluation: &Evaluation) -> anyhow::Result<Vec<String>> {
+pub(crate) fn write_all(
+    folder: &Path,
+    record: &Record,
+    evaluation: &Evaluation,
+) -> anyhow::Result<Vec<String>> {
     if folder.is_dir() {
         std::fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
     }
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let drawings = drawings(evaluation);
+    let drawings = drawings(record, evaluation);
     for (name, drawing) in &drawings {
         render::svg(&folder.join(format!("{name}.svg")), drawing)?;
         render::png(&folder.join(format!("{name}.png")), drawing)?;
@@ -43,7 +49,16 @@ pub(crate) fn write_claims(folder: &Path, findings: &[Finding<'_>]) -> anyhow::R
     render::svg(&folder.join("claims.svg"), &claims::draw(findings))
 }
 
-fn drawings(evaluation: &Evaluation) -> Vec<(String, Drawing)> {
+/// Writes rules that give what has the class of a stage the stage's colour.
+pub(crate) fn stage_styles() -> String {
+    let rule = |(stage, color): (&str, palette::Color)| {
+        let palette::Color(red, green, blue) = color;
+        format!(".stage-{stage} {{ background: #{red:02x}{green:02x}{blue:02x}; }}\n")
+    };
+    palette::all_stages().map(rule).collect()
+}
+
+fn drawings(record: &Record, evaluation: &Evaluation) -> Vec<(String, Drawing)> {
     let mut named = Vec::new();
     for phase in [Phase::Cold, Phase::Warm] {
         let rows = stages::rows(&evaluation.summary, phase);
@@ -57,6 +72,9 @@ fn drawings(evaluation: &Evaluation) -> Vec<(String, Drawing)> {
     }
     if let Some(drawing) = scaling::draw(&evaluation.summary, Phase::Cold) {
         named.push(("scaling-cold".to_owned(), drawing));
+    }
+    if let Some(drawing) = resources::draw(record) {
+        named.push(("resources".to_owned(), drawing));
     }
     named
 }

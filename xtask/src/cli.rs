@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 
+use crate::report::{JUNIT, MARKDOWN, PAGE};
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0  pass
@@ -249,9 +251,23 @@ pub(crate) struct CompareOptions {
 pub(crate) struct ReportOptions {
     /// Runs, by id or folder. Default: the latest
     pub(crate) runs: Vec<String>,
-    /// Print the Markdown report instead of the terminal one
+    /// Print report.md instead of the report for the terminal
     #[arg(long)]
     pub(crate) markdown: bool,
+    /// Print report.html, one page that needs no network and no other file
+    #[arg(long, conflicts_with = "markdown")]
+    pub(crate) html: bool,
+    /// Print junit.xml, a test case for each cell
+    #[arg(long, conflicts_with_all = ["markdown", "html"])]
+    pub(crate) junit: bool,
+}
+
+impl ReportOptions {
+    /// Returns the file to print, if not the report for the terminal.
+    pub(crate) fn printed(&self) -> Option<&'static str> {
+        let asked = [(self.markdown, MARKDOWN), (self.html, PAGE), (self.junit, JUNIT)];
+        asked.into_iter().find_map(|(is_asked, file)| is_asked.then_some(file))
+    }
 }
 
 /// Options of `claims`.
@@ -343,6 +359,9 @@ pub(crate) struct BisectOptions {
 /// Options of `selftest`.
 #[derive(Debug, Args)]
 pub(crate) struct SelftestOptions {
+    /// Parts of the names of experiments. Default: all; only then docs/METHODOLOGY.md is written
+    #[arg(value_name = "EXPERIMENT")]
+    pub(crate) names: Vec<String>,
     /// Two minutes instead of an hour, and fewer builds; docs/METHODOLOGY.md stays as it is
     #[arg(long)]
     pub(crate) quick: bool,

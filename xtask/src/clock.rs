@@ -1,10 +1,16 @@
-//! UTC time as text, from seconds since 1970. Only [`now_seconds`] reads a clock.
+//! UTC time as text, from seconds since 1970. Only [`now_seconds`] and [`now_ms`] read a clock.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Reads the clock: seconds since 1970, in UTC.
 pub(crate) fn now_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
+}
+
+/// Reads the clock: milliseconds since 1970, in UTC.
+pub(crate) fn now_ms() -> u64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH);
+    elapsed.map_or(0, |elapsed| u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Writes a time so that it can name a folder and sorts by time: `20260102T030405Z`.

@@ -84,6 +84,18 @@ impl Evaluation {
         format!("cargo xtask bench {}{}", quoted(cell), self.again)
     }
 
+    /// Says the outcome in a word or three.
+    pub(crate) fn verdict_word(&self) -> &'static str {
+        match self.exit() {
+            Exit::Pass if self.base.is_none() => "PASS, nothing compared",
+            Exit::Pass => "PASS",
+            Exit::Regression => "REGRESSION",
+            Exit::Inconclusive => "INCONCLUSIVE",
+            Exit::Incomparable => "INCOMPARABLE",
+            Exit::Failed | Exit::Usage => "FAILED",
+        }
+    }
+
     /// Says the outcome in one line.
     pub(crate) fn verdict_line(&self) -> String {
         let mut counts = Vec::new();
@@ -102,14 +114,7 @@ impl Evaluation {
                 counts.push(format!("{count} {}", verdict.name()));
             }
         }
-        let word = match self.exit() {
-            Exit::Pass if self.base.is_none() => "PASS, nothing compared",
-            Exit::Pass => "PASS",
-            Exit::Regression => "REGRESSION",
-            Exit::Inconclusive => "INCONCLUSIVE",
-            Exit::Incomparable => "INCOMPARABLE",
-            Exit::Failed | Exit::Usage => "FAILED",
-        };
+        let word = self.verdict_word();
         format!("{word}: {}: {} (exit code {})", self.summary.suite, counts.join(", "), self.exit() as u8)
     }
 }

@@ -13,6 +13,7 @@ mod cli;
 mod clock;
 mod command;
 mod engine_build;
+mod engine_code;
 mod engine_store;
 mod evaluation;
 mod exit;

@@ -97,7 +97,8 @@ fn lines(cell: &Cell, found: &Found, elapsed_ms: u64) -> Vec<Line> {
         // A benchmark checks what it does by itself.
         answer: Answer { rows: 0, digest: "none".to_owned() },
     };
-    let process = ProcessLine { cell: cell.id(), side: Side::Head, process: 0, elapsed_ms };
+    let ended_unix_ms = Some(clock::now_ms());
+    let process = ProcessLine { cell: cell.id(), side: Side::Head, process: 0, elapsed_ms, ended_unix_ms };
     vec![Line::Sample(sample), Line::Process(process)]
 }
 

@@ -13,7 +13,7 @@ use crate::fingerprint::Machine;
 use crate::paths::Paths;
 
 /// The version of the file.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Effects up to this many millionths are no regression, whatever was measured.
 pub(crate) const LEAST_MARGIN_PPM: u32 = 10_000;
@@ -35,20 +35,32 @@ pub(crate) struct Noise {
     measured: String,
     /// In how many comparisons of a cell.
     comparisons: usize,
-    /// The root of the mean square of the changes, in millionths.
+    /// By how much the builds differ, beyond the noise of measuring: in millionths, a standard deviation.
     rebuilt_ppm: u32,
+    /// The noise of measuring: the same of one build compared with itself.
+    measuring_ppm: u32,
 }
 
 impl Noise {
-    /// Sums up the changes, logarithms of ratios, between builds of the same code; nothing without any.
-    pub(crate) fn of(changes: &[f64], machine: Machine, measured: String) -> Option<Self> {
-        if changes.is_empty() {
+    /// Sums up the changes, logarithms of ratios, between builds of the same code, and of a build with itself; nothing
+    /// without any. The variance of the first is that of the builds and that of measuring, which the second have alone.
+    pub(crate) fn of(rebuilt: &[f64], same: &[f64], machine: Machine, measured: String) -> Option<Self> {
+        if rebuilt.is_empty() || same.is_empty() {
             return None;
         }
-        let squares: f64 = changes.iter().map(|change| change * change).sum();
-        let root = (squares / changes.len() as f64).sqrt();
-        let rebuilt_ppm = (root * 1e6).round() as u32;
-        Some(Self { format: FORMAT, machine, measured, comparisons: changes.len(), rebuilt_ppm })
+        let variance = |changes: &[f64]| {
+            changes.iter().map(|change| change * change).sum::<f64>() / changes.len() as f64
+        };
+        let ppm = |variance: f64| (variance.max(0.0).sqrt() * 1e6).round() as u32;
+        let measuring = variance(same);
+        Some(Self {
+            format: FORMAT,
+            machine,
+            measured,
+            comparisons: rebuilt.len(),
+            rebuilt_ppm: ppm(variance(rebuilt) - measuring),
+            measuring_ppm: ppm(measuring),
+        })
     }
 
     /// Reads what was measured on this machine with this compiler; nothing if nothing was.
@@ -119,7 +131,8 @@ mod tests {
 
     #[test]
     fn the_margin_is_the_larger_of_one_percent_and_the_noise() {
-        let noise = |changes: &[f64]| Noise::of(changes, machine("1"), "today".to_owned()).unwrap();
+        let noise =
+            |changes: &[f64]| Noise::of(changes, &[0.0, 0.0], machine("1"), "today".to_owned()).unwrap();
         assert_eq!(margin(None, None).0, 10_000);
         assert_eq!(margin(None, Some(&noise(&[0.001, -0.002]))).0, 10_000);
         let large = noise(&[0.03, -0.04]);
@@ -132,7 +145,18 @@ mod tests {
             )
         );
         assert_eq!(margin(Some(5_000), Some(&large)).0, 5_000);
-        assert_eq!(Noise::of(&[], machine("1"), String::new()), None);
+        assert_eq!(Noise::of(&[], &[0.01], machine("1"), String::new()), None);
+        assert_eq!(Noise::of(&[0.01], &[], machine("1"), String::new()), None);
+    }
+
+    #[test]
+    fn the_noise_of_measuring_is_taken_off() {
+        let ppm = |rebuilt: &[f64], same: &[f64]| {
+            let noise = Noise::of(rebuilt, same, machine("1"), "today".to_owned()).unwrap();
+            (noise.rebuilt_ppm, noise.measuring_ppm)
+        };
+        assert_eq!(ppm(&[0.05, -0.05], &[0.03, -0.03, 0.03]), (40_000, 30_000));
+        assert_eq!(ppm(&[0.02], &[0.03]), (0, 30_000));
     }
 
     #[test]
@@ -142,11 +166,11 @@ mod tests {
         let paths = Paths { root, work: target.clone(), target };
         let read = |machine| Noise::read(&paths, &machine).unwrap();
         assert_eq!(read(machine("1")), None);
-        let noise = Noise::of(&[0.02], machine("1"), "today".to_owned()).unwrap();
+        let noise = Noise::of(&[0.02], &[0.0], machine("1"), "today".to_owned()).unwrap();
         noise.write(&paths).unwrap();
         assert_eq!(read(machine("1")), Some(noise));
         assert_eq!(read(machine("2")), None);
-        std::fs::write(file(&paths), r#"{"format":2}"#).unwrap();
+        std::fs::write(file(&paths), r#"{"format":1}"#).unwrap();
         assert_eq!(read(machine("1")), None);
     }
 
@@ -155,7 +179,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (root, target) = (folder.path().to_owned(), folder.path().join("target"));
         let paths = Paths { root, work: target.clone(), target };
-        for text in ["{", r#"{"format":1}"#] {
+        for text in ["{", r#"{"format":2}"#] {
             std::fs::create_dir_all(file(&paths).parent().unwrap()).unwrap();
             std::fs::write(file(&paths), text).unwrap();
             let said = format!("{:#}", Noise::read(&paths, &machine("1")).unwrap_err());

@@ -23,7 +23,7 @@ use crate::process::FaultKind;
 pub(crate) use writer::RecordWriter;
 
 /// The version of `samples.jsonl`.
-pub(crate) const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 3;
 
 /// Which revision a sample belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -147,6 +147,9 @@ pub(crate) struct ProcessLine {
     pub(crate) process: u32,
     /// How long the process took, with its start and end.
     pub(crate) elapsed_ms: u64,
+    /// When it ended, since 1970 in UTC; not in records of format 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ended_unix_ms: Option<u64>,
 }
 
 /// The size of a cell's data set.
@@ -403,4 +406,4 @@ pub(crate) fn run_folders(runs: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,7 +1,9 @@
 //! Reports of a run: for the terminal, as Markdown, as JSON, and the charts beside them.
 
 mod json;
+mod junit;
 mod markdown;
+mod page;
 mod table;
 mod terminal;
 
@@ -13,10 +15,12 @@ use anyhow::Context as _;
 use crate::chart;
 use crate::evaluation::Evaluation;
 use crate::paths::Paths;
+use crate::record::Record;
 use crate::units;
 
 use json::json;
 use markdown::markdown;
+use page::Page;
 pub(crate) use table::{Align, Table};
 use terminal::terminal;
 pub(crate) use terminal::{Colors, comparison_details, short};
@@ -27,24 +31,39 @@ pub(crate) const DIFFERENCE: &str = "difference.svg";
 /// Writes report.md, report.json and the charts of a run, and returns the terminal report.
 pub(crate) fn write(
     folder: &Path,
+    record: &Record,
     evaluation: &Evaluation,
     json_copy: Option<&Path>,
     colors: Colors,
 ) -> anyhow::Result<String> {
-    let charts = chart::write_all(&folder.join("charts"), evaluation)?;
+    let charts = chart::write_all(&folder.join("charts"), record, evaluation)?;
     let drawn = drawn(folder, evaluation);
     let json = json(evaluation, &drawn);
     std::fs::write(folder.join("report.json"), &json).context("cannot write report.json")?;
     if let Some(copy) = json_copy {
         std::fs::write(copy, &json).with_context(|| format!("cannot write {}", copy.display()))?;
     }
-    std::fs::write(folder.join("report.md"), markdown(evaluation, &charts, &drawn))
+    std::fs::write(folder.join(MARKDOWN), markdown(evaluation, &charts, &drawn))
         .context("cannot write report.md")?;
-    let mut files = vec![Paths::shown(&folder.join("report.md"))];
+    let mut files = vec![Paths::shown(&folder.join(PAGE)), Paths::shown(&folder.join(MARKDOWN))];
     files.extend(charts.iter().map(|name| Paths::shown(&folder.join("charts").join(format!("{name}.png")))));
     files.extend(drawn.values().map(|name| Paths::shown(&folder.join(name))));
+    std::fs::write(folder.join(JUNIT), junit::junit(record, evaluation)?)
+        .context("cannot write junit.xml")?;
+    let plain = terminal(evaluation, &files, Colors::Never);
+    let page = Page { record, evaluation, charts: &charts, drawn: &drawn, folder, terminal: &plain };
+    std::fs::write(folder.join(PAGE), page::page(&page)?).context("cannot write report.html")?;
     Ok(terminal(evaluation, &files, colors))
 }
+
+/// The report for GitHub.
+pub(crate) const MARKDOWN: &str = "report.md";
+
+/// The page.
+pub(crate) const PAGE: &str = "report.html";
+
+/// The report for tools that know tests.
+pub(crate) const JUNIT: &str = "junit.xml";
 
 /// The pictures of where cells differ, by cell: their paths below the folder of a run.
 type Drawn = BTreeMap<String, String>;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use scenarios::wire::{Event, Request};
 
+use crate::clock;
 use crate::interrupt;
 use crate::paths::Paths;
 use crate::plan::{self, LEAST_PROCESSES, PlannedCell, Step};
@@ -214,7 +215,9 @@ fn kept(
     match outcome.failure {
         None => {
             let elapsed_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-            lines.push(Line::Process(ProcessLine { cell: id.clone(), side, process, elapsed_ms }));
+            let ended_unix_ms = Some(clock::now_ms());
+            let cell = id.clone();
+            lines.push(Line::Process(ProcessLine { cell, side, process, elapsed_ms, ended_unix_ms }));
             done.processes.insert((id, side, process));
         }
         Some((fault, stderr)) => {

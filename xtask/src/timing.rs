@@ -368,7 +368,7 @@ impl Timing {
 }
 
 /// Writes a share as percent with its sign.
-fn signed(share: f64) -> String {
+pub(crate) fn signed(share: f64) -> String {
     format!("{:+.1} %", share * 100.0)
 }
 

@@ -222,7 +222,14 @@ pub(crate) fn compare(
         comparison.notes.push(format!("instructions not compared: those of the base are of {cpu}, {rustc}"));
     }
     comparison.notes.extend(times_note(base, head, same_machine, scope.times));
-    comparison.advice = comparison.medians.iter().filter_map(advice).collect();
+    let is_found = |pair: &&Pair| {
+        comparison.findings.iter().any(|finding| {
+            (&finding.cell, finding.phase, finding.metric.as_ref())
+                == (&pair.cell, Some(pair.phase), Some(&pair.metric))
+        })
+    };
+    // What gates is no advice besides.
+    comparison.advice = comparison.medians.iter().filter(|pair| !is_found(pair)).filter_map(advice).collect();
     comparison
 }
 
@@ -325,14 +332,14 @@ fn compare_bounded(
         for (name, head) in now.medians.iter().filter(|(name, _)| gates(name)) {
             let (Some(bound), Some(base)) = (Metric::bound(name), before.medians.get(name)) else { continue };
             compared = true;
-            if (*head as f64 - *base as f64).abs() <= bound * *base as f64 {
+            if bound.holds(*base, *head) {
                 continue;
             }
             let verdict = if head > base { Verdict::Regressed } else { Verdict::Improved };
             let value = |value| crate::units::metric(name, value);
             let change = crate::units::change(*base, *head);
-            let text =
-                format!("{} → {}, {change}; {:.0} % is the bound", value(*base), value(*head), bound * 1e2);
+            let share = bound.share * 1e2;
+            let text = format!("{} → {}, {change}; {share:.0} % is the bound", value(*base), value(*head));
             let (metric, cell) = (Some(name.clone()), id.to_owned());
             let (base, head) = (Some(*base), Some(*head));
             comparison.add(Finding { cell, verdict, phase: Some(*phase), metric, text, base, head });

@@ -57,11 +57,15 @@ impl Color {
 /// colours that are furthest apart.
 const STAGE_SERIES: [usize; STAGES.len()] = [0, 1, 9, 8, 12, 13, 14, 2, 10, 11, 3, 4, 5, 6, 7];
 
+/// Returns the colour of every stage, in pipeline order.
+pub(super) fn all_stages() -> impl Iterator<Item = (&'static str, Color)> {
+    STAGES.iter().zip(STAGE_SERIES).map(|(stage, place)| (stage.name(), SERIES[place]))
+}
+
 /// Returns the colour of every stage that has a segment of its own; a stage looks the same in every chart.
 pub(super) fn stage_colors(rows: &[Row]) -> BTreeMap<&'static str, Color> {
     let shown = |name: &str| rows.iter().any(|row| row.segments.iter().any(|(stage, _)| *stage == name));
-    let colors = STAGES.iter().zip(STAGE_SERIES).map(|(stage, place)| (stage.name(), SERIES[place]));
-    colors.filter(|(name, _)| shown(name)).collect()
+    all_stages().filter(|(name, _)| shown(name)).collect()
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ use crate::selection::Selection;
 use crate::timing::{self, Timing};
 use crate::verdict::Verdict;
 use crate::work_folder::WorkFolder;
-use crate::{clock, engine_build, engine_store, explained, random};
+use crate::{clock, engine_build, engine_code, engine_store, explained, random};
 
 /// Pairs of processes for a cell, if no other number is asked for.
 pub(crate) const PAIRS: u32 = 24;
@@ -129,6 +129,13 @@ impl Engines {
                 base.name, head.name
             )));
         }
+        if !options.force && engine_code::is_same(&base.built.binary, &head.built.binary)? {
+            return Ok(Found::Identical(format!(
+                "{} and {} differ only in line numbers, and in no instruction: there is nothing to measure; --force \
+                 measures it",
+                base.name, head.name
+            )));
+        }
         Ok(Found::Engines(Box::new(Self { base, head })))
     }
 }
@@ -154,21 +161,21 @@ pub(super) fn bench(
     let sampler = options.profile.then(|| {
         Sampler::find().map_err(|message| eprintln!("regressed cells will not be drawn: {message}")).ok()
     });
-    let (folder, evaluation) = measure(paths, options, selection, engines)?;
+    let (folder, record, evaluation) = measure(paths, options, selection, engines)?;
     if let Some(sampler) = sampler.flatten() {
-        profile(paths, &folder, &evaluation, engines, &sampler)?;
+        profile(paths, &folder, (&record, &evaluation), engines, &sampler)?;
     }
-    print(&report::write(&folder, &evaluation, options.json.as_deref(), Colors::of_stdout())?)?;
+    print(&report::write(&folder, &record, &evaluation, options.json.as_deref(), Colors::of_stdout())?)?;
     Ok(evaluation.exit())
 }
 
-/// Measures a suite on both engines; returns the run's folder and what it says.
+/// Measures a suite on both engines; returns the run's folder, the run, and what it says.
 pub(super) fn measure(
     paths: &Paths,
     options: &BenchOptions,
     selection: &Selection,
     engines: &Engines,
-) -> anyhow::Result<(PathBuf, Evaluation)> {
+) -> anyhow::Result<(PathBuf, Record, Evaluation)> {
     let work = WorkFolder::make(paths)?;
     std::fs::create_dir_all(paths.ponds())?;
     let of = |side: Side, engine: &Path| Surroundings::new(paths, side, engine, &work.path);
@@ -218,18 +225,17 @@ pub(super) fn measure(
     drop(work);
     let record = Record::read(&folder, CutLine::Refuse)?;
     let evaluation = Evaluation::of(paths, &record)?;
-    Ok((folder, evaluation))
+    Ok((folder, record, evaluation))
 }
 
 /// Draws where the processor time of cells that regressed differs, into the folder of the run.
 fn profile(
     paths: &Paths,
     folder: &Path,
-    evaluation: &Evaluation,
+    (record, evaluation): (&Record, &Evaluation),
     engines: &Engines,
     sampler: &Sampler,
 ) -> anyhow::Result<()> {
-    let record = Record::read(folder, CutLine::Refuse)?;
     for planned in &record.header.planned {
         let id = planned.cell.id();
         if evaluation.comparison.cells.get(&id) != Some(&Verdict::Regressed) {

@@ -143,7 +143,7 @@ impl Search<'_> {
         let is_incomparable = |error: &anyhow::Error| {
             error.downcast_ref::<Stop>().is_some_and(|stop| stop.exit == Exit::Incomparable)
         };
-        let (_, evaluation) = match measured {
+        let (_, _, evaluation) = match measured {
             Err(error) if is_incomparable(&error) => {
                 eprintln!("{error:#}");
                 return Ok(Known::Unknown);

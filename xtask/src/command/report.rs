@@ -18,11 +18,10 @@ pub(crate) fn run(paths: &Paths, options: &ReportOptions) -> anyhow::Result<Exit
         let folder = resolve::run(paths, word)?;
         let record = Record::read(&folder, CutLine::Refuse)?;
         let evaluation = Evaluation::of(paths, &record)?;
-        let text = report::write(&folder, &evaluation, None, Colors::of_stdout())?;
-        if options.markdown {
-            print(&std::fs::read_to_string(folder.join("report.md"))?)?;
-        } else {
-            print(&text)?;
+        let text = report::write(&folder, &record, &evaluation, None, Colors::of_stdout())?;
+        match options.printed() {
+            Some(file) => print(&std::fs::read_to_string(folder.join(file))?)?,
+            None => print(&text)?,
         }
         exit = exit.worse(evaluation.exit());
     }

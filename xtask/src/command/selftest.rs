@@ -9,7 +9,7 @@ use anyhow::{Context as _, ensure};
 use super::{beside, print};
 use crate::cli::{SelftestOptions, Tier};
 use crate::engine_store::Engine;
-use crate::exit::Exit;
+use crate::exit::{Exit, Stop};
 use crate::fingerprint::{Context, Machine};
 use crate::noise::{LEAST_MARGIN_PPM, Noise};
 use crate::paths::Paths;
@@ -60,7 +60,7 @@ struct Bench<'a> {
 
 /// Runs the command.
 pub(crate) fn run(paths: &Paths, options: &SelftestOptions) -> anyhow::Result<Exit> {
-    let experiments: &[Experiment] = if options.quick { &QUICK } else { &FULL };
+    let experiments = chosen(options)?;
     let revision = Revision::of_working_tree(paths)?;
     let planted = revision.build(paths, Layout::Planted)?;
     let build = |head: Head, layout: Layout| -> anyhow::Result<Engine> {
@@ -86,7 +86,7 @@ pub(crate) fn run(paths: &Paths, options: &SelftestOptions) -> anyhow::Result<Ex
         calibrate(&plain, planned, measured_ns)?;
     }
     let mut outcomes = Vec::new();
-    for experiment in experiments {
+    for experiment in &experiments {
         eprintln!("selftest: {}, {} runs", experiment.name, experiment.runs);
         let tally = bench.tally(experiment)?;
         outcomes.push(Outcome { experiment: *experiment, tally });
@@ -101,9 +101,11 @@ pub(crate) fn run(paths: &Paths, options: &SelftestOptions) -> anyhow::Result<Ex
     };
     let tables = [table(&outcomes).terminal(), probes::table(&probed).terminal()].join("\n");
     print(&format!("{tables}\n{verdict}\n"))?;
-    if !options.quick {
+    if !options.quick && options.names.is_empty() {
         let (machine, when) = (Machine::read(), clock::text(began));
-        let noise = Noise::of(&rebuilt(&outcomes), machine.clone(), when.clone());
+        let same = changes(&outcomes, |head| head == Head::Same);
+        let rebuilt = changes(&outcomes, |head| head != Head::Same);
+        let noise = Noise::of(&rebuilt, &same, machine.clone(), when.clone());
         if let Some(noise) = &noise {
             noise.write(paths)?;
         }
@@ -115,12 +117,27 @@ pub(crate) fn run(paths: &Paths, options: &SelftestOptions) -> anyhow::Result<Ex
     Ok(if failed == 0 { Exit::Pass } else { Exit::Failed })
 }
 
-/// Returns the changes between builds of the same code.
-fn rebuilt(outcomes: &[Outcome]) -> Vec<f64> {
-    let rebuilt = outcomes.iter().filter(|outcome| {
-        outcome.experiment.expected == Expected::Silence && outcome.experiment.head != Head::Same
+/// Returns the experiments that are asked for.
+fn chosen(options: &SelftestOptions) -> anyhow::Result<Vec<Experiment>> {
+    let all: &[Experiment] = if options.quick { &QUICK } else { &FULL };
+    let is_asked = |experiment: &&Experiment| {
+        options.names.is_empty() || options.names.iter().any(|name| experiment.name.contains(name.as_str()))
+    };
+    let chosen: Vec<Experiment> = all.iter().filter(is_asked).copied().collect();
+    if chosen.is_empty() {
+        let known: Vec<&str> = all.iter().map(|experiment| experiment.name).collect();
+        let message = format!("no experiment is called that; there are: {}", known.join("; "));
+        return Err(Stop::error(Exit::Usage, message));
+    }
+    Ok(chosen)
+}
+
+/// Returns the changes that were seen of the same code, on a quiet machine, in builds of a kind.
+fn changes(outcomes: &[Outcome], is_asked: impl Fn(Head) -> bool) -> Vec<f64> {
+    let asked = outcomes.iter().filter(|Outcome { experiment, .. }| {
+        experiment.expected == Expected::Silence && !experiment.loaded && is_asked(experiment.head)
     });
-    rebuilt.flat_map(|outcome| outcome.tally.changes.iter().copied()).collect()
+    asked.flat_map(|outcome| outcome.tally.changes.iter().copied()).collect()
 }
 
 /// Plans the cells of the self-test, those that are only counted last.
@@ -274,9 +291,12 @@ fn add(tally: &mut Tally, record: &Record) -> anyhow::Result<()> {
     tally.counters_compared += comparison.cells.len() as u64;
     let has_moved = |verdict: &&Verdict| !matches!(verdict, Verdict::Unchanged);
     tally.counters_moved += comparison.cells.values().filter(has_moved).count() as u64;
-    for finding in comparison.findings.iter().filter(|finding| finding.verdict == Verdict::Regressed) {
-        if let Some(metric) = finding.metric.as_ref().filter(|metric| !tally.named.contains(metric)) {
-            tally.named.push(metric.clone());
+    for finding in &comparison.findings {
+        let worse = (finding.verdict == Verdict::Regressed).then_some(&mut tally.named);
+        for names in worse.into_iter().chain([&mut tally.moved]) {
+            if let Some(metric) = finding.metric.as_ref().filter(|metric| !names.contains(metric)) {
+                names.push(metric.clone());
+            }
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn header() -> Header {
+pub(crate) fn header() -> Header {
     let cell = scenarios::Cell {
         suite: "s".into(),
         scenario: "open".into(),
@@ -101,7 +101,7 @@ fn what_is_not_understood_is_refused() {
     check("", "line 1 is no header");
     check("{}\n", "line 1 is no header");
     let newer = Header { format: FORMAT + 1, ..header() };
-    check(&text_of(&[Line::Header(Box::new(newer))]), "newer than 2");
+    check(&text_of(&[Line::Header(Box::new(newer))]), "newer than 3");
     check(&format!("{first}{}", text_of(&[sample("wall_sn"), end()])), "unknown metric wall_sn");
     check(&format!("{first}{}", text_of(&[end(), sample("wall_ns")])), "line 3: it comes after the end");
     check(&format!("{first}{first}"), "second header");

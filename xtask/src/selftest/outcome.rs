@@ -33,6 +33,8 @@ pub(crate) struct Tally {
     pub(crate) changes: Vec<f64>,
     /// Counters that got worse, by name.
     pub(crate) named: Vec<String>,
+    /// Counters that are not as they were, for better or worse.
+    pub(crate) moved: Vec<String>,
     /// Runs whose canary moved.
     pub(crate) contaminated: u64,
 }
@@ -74,7 +76,7 @@ impl Outcome {
                 "{} of {} comparisons of counters were false alarms: {}",
                 tally.counters_moved,
                 tally.counters_compared,
-                tally.named.join(", ")
+                tally.moved.join(", ")
             )),
             // One percent of the cells may be called by design; more than the interval allows may not.
             Expected::Silence => {

@@ -5,8 +5,9 @@ use crate::workspace::{Ran, Workspace, fake_engine};
 /// Leaves a copy of the scripted engine that is another binary, and returns its path.
 pub(crate) fn old_engine(workspace: &Workspace) -> String {
     let mut bytes = std::fs::read(fake_engine()).unwrap();
-    // Behind what the loader reads.
-    bytes.push(0);
+    let build = b"scripted engine, build A";
+    let at = bytes.windows(build.len()).position(|window| window == build).unwrap();
+    bytes[at + build.len() - 1] = b'B';
     let path = workspace.path("old");
     std::fs::write(&path, bytes).unwrap();
     let permissions = std::fs::metadata(fake_engine()).unwrap().permissions();
@@ -65,6 +66,18 @@ fn counters_of_both_sides_are_compared() {
     let (_, ran) = against(1, "open@fake_engine=extra-request", &["--tier", "exact"]);
     assert!(ran.stdout.contains("regressed: cold store_data_requests 8 → 9"), "{}", ran.stdout);
     assert!(ran.stdout.contains("times not compared: the tier is exact"), "{}", ran.stdout);
+}
+
+#[test]
+fn the_same_instructions_are_not_measured() {
+    let workspace = Workspace::new();
+    let mut bytes = std::fs::read(fake_engine()).unwrap();
+    // Behind what the loader reads.
+    bytes.push(0);
+    let old = old_engine(&workspace);
+    std::fs::write(&old, bytes).unwrap();
+    let ran = workspace.expect(0, "", &["bench", "smoke", "--against", &old]);
+    assert!(ran.stdout.contains("differ only in line numbers, and in no instruction"), "{}", ran.stdout);
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod exit_codes;
 mod failures;
 mod interrupts;
 mod micro;
+mod page;
 mod peers;
 mod profile;
 mod reports;

@@ -20,10 +20,12 @@ fn the_terminal_report_of_a_first_run() {
       nothing was compared: suite 'smoke' has no baseline (baselines/smoke.json); if the numbers of a complete run are right: cargo xtask baseline bless smoke --reason '…'
 
     Files
+      target/pondmark/runs/[run]/report.html
       target/pondmark/runs/[run]/report.md
       target/pondmark/runs/[run]/charts/stages-cold.png
       target/pondmark/runs/[run]/charts/stages-warm.png
       target/pondmark/runs/[run]/charts/scaling-cold.png
+      target/pondmark/runs/[run]/charts/resources.png
 
     PASS, nothing compared: smoke: 3 not compared (exit code 0)
     ");
@@ -58,11 +60,13 @@ fn the_message_of_a_regression() {
       times not compared: the tier is exact
 
     Files
+      target/pondmark/runs/[run]/report.html
       target/pondmark/runs/[run]/report.md
       target/pondmark/runs/[run]/charts/stages-cold.png
       target/pondmark/runs/[run]/charts/stages-warm.png
       target/pondmark/runs/[run]/charts/ratio-counters.png
       target/pondmark/runs/[run]/charts/scaling-cold.png
+      target/pondmark/runs/[run]/charts/resources.png
 
     REGRESSION: smoke: 2 regressed, 1 unchanged (exit code 1)
     ");
@@ -149,6 +153,8 @@ fn the_markdown_report() {
 
     ![ratio-counters](charts/ratio-counters.svg)
 
+    ![resources](charts/resources.svg)
+
     </details>
 
     <details><summary>Machine</summary>
@@ -197,6 +203,8 @@ fn charts_are_drawn_twice() {
     ratio-counters.svg
     ratio-warm.png
     ratio-warm.svg
+    resources.png
+    resources.svg
     scaling-cold.png
     scaling-cold.svg
     stages-cold.png
