@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use scenarios::{Metric, Phase, STAGES};
 
 use super::changes::copied;
-use super::value::{base_counted, base_median, change, count};
+use super::value::{base_counted, base_median, change, count, counted};
 use super::{Page, badge};
 use crate::measured::Values;
 use crate::report::short;
@@ -43,29 +43,31 @@ fn detail(page: &Page<'_>, index: usize, cell: &CellSummary, verdict: Verdict) -
     }
 }
 
+/// A stage of a cell, and where it stands in the waterfall.
+struct Row {
+    stage: &'static str,
+    ns: u64,
+    base_ns: Option<u64>,
+    calls: Option<String>,
+    allocations: u64,
+    /// Where its bar begins, as a share of the width.
+    from: f64,
+}
+
 /// Writes the stages below each other, each beginning where the one before ended.
 fn waterfall(page: &Page<'_>, cell: &CellSummary, phase: Phase) -> Markup {
     let Some(wall) = cell.spread(phase, "wall_ns") else { return html! {} };
-    let mut stages = Vec::new();
-    for stage in STAGES {
-        let metric = |part: &str| format!("stage.{}.{part}", stage.name());
-        let median = |part: &str| cell.spread(phase, &metric(part)).map_or(0, |spread| spread.median);
-        if median("ns") > 0 {
-            let base = base_median(page, &cell.id, phase, &metric("ns"));
-            stages.push((stage.name(), median("ns"), median("allocs"), base));
-        }
-    }
-    let inside: u64 = stages.iter().map(|(_, ns, ..)| ns).sum();
+    let mut rows = rows(page, cell, phase);
+    let inside: u64 = rows.iter().map(|row| row.ns).sum();
     let whole = inside.max(wall.median).max(1) as f64;
     let outside = wall.median.saturating_sub(inside);
-    let has_base = stages.iter().any(|(.., base)| base.is_some());
     let mut begin = 0.0;
-    let rows = stages.into_iter().map(|(name, ns, allocations, base)| {
-        let from = begin;
-        begin += ns as f64 / whole;
-        (name, ns, allocations, base, from)
-    });
-    let rows: Vec<_> = rows.collect();
+    for row in &mut rows {
+        row.from = begin;
+        begin += row.ns as f64 / whole;
+    }
+    let has_base = rows.iter().any(|row| row.base_ns.is_some());
+    let share = |ns: u64| format!("{:.1} %", ns as f64 * 100.0 / whole);
     html! {
         div.scroll tabindex="0" role="group" aria-label="Stages" { table.waterfall {
             thead { tr {
@@ -74,19 +76,23 @@ fn waterfall(page: &Page<'_>, cell: &CellSummary, phase: Phase) -> Markup {
                 th.number scope="col" { "time" }
                 th.number scope="col" { "share" }
                 @if has_base { th.number scope="col" { "base" } th.number scope="col" { "change" } }
+                th.number scope="col" { "calls" }
                 th.number scope="col" { "allocations" }
             } }
             tbody {
-                @for (name, ns, allocations, base, from) in &rows {
+                @for Row { stage, ns, base_ns, calls, allocations, from } in &rows {
                     tr {
-                        th scope="row" { (name) }
-                        td { (block(*from, *ns as f64 / whole, name)) }
+                        th scope="row" { (stage) }
+                        td { (block(*from, *ns as f64 / whole, stage)) }
                         td.number { (units::nanoseconds(*ns)) }
-                        td.number { (format!("{:.1} %", *ns as f64 * 100.0 / whole)) }
+                        td.number { (share(*ns)) }
                         @if has_base {
-                            td.number { @if let Some(base) = base { (units::nanoseconds(*base)) } }
-                            td.number { @if let Some(base) = base { (change(*base as f64, *ns as f64, true)) } }
+                            td.number { @if let Some(base) = base_ns { (units::nanoseconds(*base)) } }
+                            td.number {
+                                @if let Some(base) = base_ns { (change(*base as f64, *ns as f64, true)) }
+                            }
                         }
+                        td.number { @if let Some(calls) = calls { (calls) } }
                         td.number { (units::count(*allocations)) }
                     }
                 }
@@ -95,9 +101,9 @@ fn waterfall(page: &Page<'_>, cell: &CellSummary, phase: Phase) -> Markup {
                         th scope="row" { "outside of stages" }
                         td { (block(1.0 - outside as f64 / whole, outside as f64 / whole, "other")) }
                         td.number { (units::nanoseconds(outside)) }
-                        td.number { (format!("{:.1} %", outside as f64 * 100.0 / whole)) }
+                        td.number { (share(outside)) }
                         @if has_base { td {} td {} }
-                        td {}
+                        td {} td {}
                     }
                 }
                 tr.sum {
@@ -106,16 +112,37 @@ fn waterfall(page: &Page<'_>, cell: &CellSummary, phase: Phase) -> Markup {
                     td.number { (units::nanoseconds(wall.median)) }
                     td.number { "± " (units::nanoseconds(wall.mad)) }
                     @if has_base { td {} td {} }
-                    td {}
+                    td {} td {}
                 }
             }
         } }
     }
 }
 
+/// Returns the stages that took time, in pipeline order.
+fn rows(page: &Page<'_>, cell: &CellSummary, phase: Phase) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for stage in STAGES {
+        let metric = |part: &str| format!("stage.{}.{part}", stage.name());
+        let median = |part: &str| cell.spread(phase, &metric(part)).map_or(0, |spread| spread.median);
+        if median("ns") == 0 {
+            continue;
+        }
+        rows.push(Row {
+            stage: stage.name(),
+            ns: median("ns"),
+            base_ns: base_median(page, &cell.id, phase, &metric("ns")),
+            calls: counted(cell, phase, &metric("count")).map(count),
+            allocations: median("allocs"),
+            from: 0.0,
+        });
+    }
+    rows
+}
+
 fn block(from: f64, share: f64, stage: &str) -> Markup {
-    let style = format!("margin-left:{:.2}%;width:{:.2}%", from * 100.0, share * 100.0);
-    html! { span.bar aria-hidden="true" { span.(format!("stage-{stage}")) style=(style) {} } }
+    let style = format!("margin-left:{:.1}%;width:{:.1}%", from * 100.0, share * 100.0);
+    html! { i.(format!("stage-{stage}")) style=(style) {} }
 }
 
 /// Writes the counters that are not zero, and what the base had where that was something else.
