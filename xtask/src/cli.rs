@@ -168,7 +168,8 @@ pub(crate) struct BenchOptions {
     #[arg(value_name = "SUITE|FILTER")]
     pub(crate) words: Vec<String>,
     /// Compare with a saved baseline or its file; or with a revision or a `pond` binary, which is measured beside the
-    /// working tree. Default: the suite's own baseline, if there is one
+    /// working tree. `merge-base:BRANCH` is the commit at which HEAD left that branch. Default: the suite's own
+    /// baseline, if there is one
     #[arg(long, value_name = "BASELINE|REVISION|BINARY")]
     pub(crate) against: Option<String>,
     /// Beside a revision: pairs of processes for each cell, at most

@@ -23,6 +23,9 @@ pub(crate) use git::{WORKTREE, remove_leftovers};
 const SOURCES: [&str; 7] =
     [".cargo", "Cargo.lock", "Cargo.toml", "datagen", "engine", "rust-toolchain.toml", "scenarios"];
 
+/// What a word begins with that names the commit at which HEAD left a branch.
+const MERGE_BASE: &str = "merge-base:";
+
 /// The sources of one side.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Revision {
@@ -35,20 +38,20 @@ pub(crate) struct Revision {
 }
 
 impl Revision {
-    /// Finds a commit by any name that git knows; nothing if git knows none.
-    pub(crate) fn find(paths: &Paths, word: &str) -> Option<Self> {
+    /// Finds a commit by any name that git knows, or by `merge-base:BRANCH`; nothing if git knows none. Fails if there is
+    /// no merge base.
+    pub(crate) fn find(paths: &Paths, word: &str) -> anyhow::Result<Option<Self>> {
         let git = Git::new(&paths.root);
-        // A word that begins with a dash would be an option.
-        let commit = git.read(&[
-            "rev-parse",
-            "--verify",
-            "--quiet",
-            "--end-of-options",
-            &format!("{word}^{{commit}}"),
-        ]);
-        let commit = commit.ok().filter(|commit| !commit.is_empty())?;
-        let short = git.read(&["rev-parse", "--short", &commit]).ok()?;
-        let name = if commit.starts_with(word) { short } else { format!("{word} ({short})") };
+        let (commit, meant) = match word.strip_prefix(MERGE_BASE) {
+            Some(branch) => (Some(git.merge_base(branch)?), format!("merge base with {branch}")),
+            None => (git.commit(word), word.to_owned()),
+        };
+        Ok(commit.and_then(|commit| Self::of_commit(&git, &commit, &meant)))
+    }
+
+    fn of_commit(git: &Git<'_>, commit: &str, meant: &str) -> Option<Self> {
+        let short = git.read(&["rev-parse", "--short", commit]).ok()?;
+        let name = if commit.starts_with(meant) { short } else { format!("{meant} ({short})") };
         let tree = git.read(&["rev-parse", &format!("{commit}^{{tree}}")]).ok()?;
         let sources = git.sources(&tree).ok()?;
         Some(Self { name, tree, sources })
@@ -56,10 +59,8 @@ impl Revision {
 
     /// Returns the full name of the commit that a word means. Fails if git knows none.
     pub(crate) fn commit(paths: &Paths, word: &str) -> anyhow::Result<String> {
-        let commit = format!("{word}^{{commit}}");
-        Git::new(&paths.root)
-            .read(&["rev-parse", "--verify", "--quiet", "--end-of-options", &commit])
-            .map_err(|_| Stop::error(Exit::Usage, format!("'{word}' is no revision")))
+        let commit = Git::new(&paths.root).commit(word);
+        commit.ok_or_else(|| Stop::error(Exit::Usage, format!("'{word}' is no revision")))
     }
 
     /// Lists the commits after one up to another along first parents, oldest first, by their full names.

@@ -96,7 +96,7 @@ impl Engines {
     pub(super) fn find(paths: &Paths, options: &BenchOptions, word: &str) -> anyhow::Result<Found> {
         let path = Path::new(word);
         let is_binary = path.is_file() && path.extension().is_none_or(|extension| extension != "json");
-        let base = if is_binary { None } else { Revision::find(paths, word) };
+        let base = if is_binary { None } else { Revision::find(paths, word)? };
         if base.is_none() && !is_binary {
             return Ok(Found::Neither);
         }

@@ -118,7 +118,7 @@ impl Search<'_> {
     fn measure(&self, commit: &str) -> anyhow::Result<Known> {
         let find = |word: &str| {
             let message = format!("'{word}' is no revision");
-            Revision::find(self.paths, word).ok_or_else(|| Stop::error(Exit::Usage, message))
+            Revision::find(self.paths, word)?.ok_or_else(|| Stop::error(Exit::Usage, message))
         };
         let (good, commit) = (find(&self.options.good)?, find(commit)?);
         if good.has_sources_of(&commit) {

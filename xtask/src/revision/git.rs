@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, bail};
 
 use super::SOURCES;
+use crate::exit::{Exit, Stop};
 use crate::paths::Paths;
 
 /// Git in a repository.
@@ -22,6 +23,39 @@ impl<'a> Git<'a> {
     /// Runs git and returns what it printed.
     pub(super) fn read(&self, arguments: &[&str]) -> anyhow::Result<String> {
         self.run(arguments, None)
+    }
+
+    /// Returns the full name of the commit that a word means, if git knows one.
+    pub(super) fn commit(&self, word: &str) -> Option<String> {
+        let commit = format!("{word}^{{commit}}");
+        // A word that begins with a dash would be an option.
+        let found = self.read(&["rev-parse", "--verify", "--quiet", "--end-of-options", &commit]);
+        found.ok().filter(|commit| !commit.is_empty())
+    }
+
+    /// Returns the commit at which HEAD left a branch. Fails if git does not know it.
+    pub(super) fn merge_base(&self, branch: &str) -> anyhow::Result<String> {
+        let Some(tip) = self.commit(branch) else {
+            let message = format!(
+                "git knows no branch '{branch}' to take the merge base with; fetch it, or list what there is: \
+                 git branch --all"
+            );
+            return Err(Stop::error(Exit::Incomparable, message));
+        };
+        let found = self.read(&["merge-base", "HEAD", &tip]).ok().filter(|commit| !commit.is_empty());
+        found.ok_or_else(|| {
+            let is_shallow =
+                self.read(&["rev-parse", "--is-shallow-repository"]).is_ok_and(|word| word == "true");
+            let message = if is_shallow {
+                format!(
+                    "this clone is shallow, so the merge base of HEAD and '{branch}' is not known; fetch the history: \
+                     git fetch --unshallow (in a workflow: fetch-depth: 0)"
+                )
+            } else {
+                format!("HEAD and '{branch}' have no commit in common, so there is no merge base")
+            };
+            Stop::error(Exit::Incomparable, message)
+        })
     }
 
     /// Names what engines are built from in a tree.

@@ -139,6 +139,57 @@ fn a_change_that_is_not_committed_is_measured_beside_the_last_commit() {
 }
 
 #[test]
+fn a_branch_is_measured_beside_the_commit_at_which_it_left() {
+    let workspace = repository();
+    git(&workspace, &["checkout", "--quiet", "-b", "topic"]);
+    workspace.write("engine/main.rs", &engine(100_000, 9));
+    commit(&workspace);
+    git(&workspace, &["checkout", "--quiet", "main"]);
+    workspace.write("engine/main.rs", &engine(100_000, 20));
+    commit(&workspace);
+    git(&workspace, &["checkout", "--quiet", "topic"]);
+    let ran = bench(&workspace, 1, &["merge-base:main", "--tier", "exact"]);
+    assert!(ran.stdout.contains("compared with merge base with main ("), "{}", ran.stdout);
+    assert!(ran.stdout.contains("regressed: cold store_data_requests 8 → 9"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("again: cargo xtask bench 'smoke/open[]' --against 'merge-base:main'"),
+        "{}",
+        ran.stdout
+    );
+    let ran = bench(&workspace, 4, &["merge-base:nowhere"]);
+    assert!(
+        ran.stderr.contains("git knows no branch 'nowhere' to take the merge base with"),
+        "{}",
+        ran.stderr
+    );
+    git(&workspace, &["checkout", "--quiet", "--orphan", "other"]);
+    commit(&workspace);
+    let ran = bench(&workspace, 4, &["merge-base:main"]);
+    assert!(ran.stderr.contains("HEAD and 'main' have no commit in common"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_shallow_clone_says_what_it_lacks() {
+    let workspace = repository();
+    git(&workspace, &["checkout", "--quiet", "-b", "topic"]);
+    workspace.write("engine/main.rs", &engine(100_000, 9));
+    commit(&workspace);
+    let address = format!("file://{}", workspace.path("").display());
+    let clone = ["clone", "--quiet", "--depth", "1", "--no-single-branch", &address, "target/clone"];
+    git(&workspace, &clone);
+    let arguments = ["bench", "--against", "merge-base:origin/main"];
+    let mut command = workspace.command(&arguments);
+    command.env("PONDMARK_ROOT", workspace.path("target/clone")).env_remove("PONDMARK_ENGINE");
+    let output = command.output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(4), "{error}");
+    assert!(
+        error.contains("this clone is shallow, so the merge base of HEAD and 'origin/main' is not known"),
+        "{error}"
+    );
+}
+
+#[test]
 fn what_is_not_in_the_engine_makes_no_difference() {
     let workspace = repository();
     workspace.write("README.md", "words");
