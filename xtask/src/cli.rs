@@ -209,6 +209,9 @@ pub(crate) struct BenchOptions {
     /// Use this `pond` binary instead of building one
     #[arg(long, value_name = "PATH", env = "PONDMARK_ENGINE")]
     pub(crate) engine: Option<PathBuf>,
+    /// End with 0 instead of 3 where nothing could be decided, as on a noisy machine; the report says it all the same
+    #[arg(long)]
+    pub(crate) allow_inconclusive: bool,
 }
 
 /// What to do with baselines.

@@ -74,6 +74,11 @@ fn a_counter_that_does_not_repeat_is_3() {
         "{}",
         ran.stdout
     );
+    let ran = workspace.expect(0, "query=unstable", &["bench", "--allow-inconclusive"]);
+    assert!(ran.stdout.contains("INCONCLUSIVE: smoke: 1 inconclusive"), "{}", ran.stdout);
+    assert!(ran.stderr.contains("inconclusive, which is allowed: the command ends with 0"), "{}", ran.stderr);
+    // Nothing else is allowed by it.
+    workspace.expect(1, "query=unstable;open=extra-request", &["bench", "--allow-inconclusive"]);
 }
 
 #[test]
