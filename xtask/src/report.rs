@@ -1,9 +1,12 @@
 //! Reports of a run: for the terminal, as Markdown, as JSON, and the charts beside them.
 
+mod annotations;
+mod escape;
 mod json;
 mod junit;
 mod markdown;
 mod page;
+mod room;
 mod table;
 mod terminal;
 
@@ -18,15 +21,28 @@ use crate::paths::Paths;
 use crate::record::Record;
 use crate::units;
 
+pub(crate) use annotations::{annotations, commands};
 use json::json;
-use markdown::markdown;
+use junit::junit;
+pub(crate) use markdown::Place;
+use markdown::{LEAST_BYTES, markdown};
 use page::Page;
+use room::shares;
 pub(crate) use table::{Align, Table};
 use terminal::terminal;
 pub(crate) use terminal::{Colors, comparison_details, short};
 
 /// The picture of where the processor time of two sides differs.
 pub(crate) const DIFFERENCE: &str = "difference.svg";
+
+/// The report for GitHub.
+pub(crate) const MARKDOWN: &str = "report.md";
+
+/// The page.
+pub(crate) const PAGE: &str = "report.html";
+
+/// The report for tools that know tests.
+pub(crate) const JUNIT: &str = "junit.xml";
 
 /// Writes report.md, report.json and the charts of a run, and returns the terminal report.
 pub(crate) fn write(
@@ -43,12 +59,13 @@ pub(crate) fn write(
     if let Some(copy) = json_copy {
         std::fs::write(copy, &json).with_context(|| format!("cannot write {}", copy.display()))?;
     }
-    std::fs::write(folder.join(MARKDOWN), markdown(evaluation, &charts, &drawn))
+    let place = Place::Folder(&charts);
+    std::fs::write(folder.join(MARKDOWN), markdown(evaluation, &drawn, place, place.room()))
         .context("cannot write report.md")?;
     let mut files = vec![Paths::shown(&folder.join(PAGE)), Paths::shown(&folder.join(MARKDOWN))];
     files.extend(charts.iter().map(|name| Paths::shown(&folder.join("charts").join(format!("{name}.png")))));
     files.extend(drawn.values().map(|name| Paths::shown(&folder.join(name))));
-    std::fs::write(folder.join(JUNIT), junit::junit(record, evaluation)?)
+    std::fs::write(folder.join(JUNIT), junit(record, evaluation)?)
         .context("cannot write junit.xml")?;
     let plain = terminal(evaluation, &files, Colors::Never);
     let page = Page { record, evaluation, charts: &charts, drawn: &drawn, folder, terminal: &plain };
@@ -56,14 +73,24 @@ pub(crate) fn write(
     Ok(terminal(evaluation, &files, colors))
 }
 
-/// The report for GitHub.
-pub(crate) const MARKDOWN: &str = "report.md";
-
-/// The page.
-pub(crate) const PAGE: &str = "report.html";
-
-/// The report for tools that know tests.
-pub(crate) const JUNIT: &str = "junit.xml";
+/// Writes the reports of several runs for one place, which they share.
+pub(crate) fn elsewhere(runs: &[(PathBuf, Evaluation)], place: Place<'_>) -> String {
+    let write = |(folder, evaluation): &(PathBuf, Evaluation), room| {
+        markdown(evaluation, &drawn(folder, evaluation), place, room)
+    };
+    let (shown, left_out) = runs.split_at(runs.len().min(place.room() / LEAST_BYTES - 1));
+    let mut room = place.room();
+    let mut more = String::new();
+    if !left_out.is_empty() {
+        more = format!("\n… and {} runs more, in the artifacts.\n", left_out.len());
+        room -= more.len();
+    }
+    // Each text but the first has a line before it.
+    let needed: Vec<usize> = shown.iter().map(|run| write(run, usize::MAX).len() + 1).collect();
+    let rooms = shares(&needed, room);
+    let texts: Vec<String> = shown.iter().zip(rooms).map(|(run, room)| write(run, room - 1)).collect();
+    texts.join("\n") + &more
+}
 
 /// The pictures of where cells differ, by cell: their paths below the folder of a run.
 type Drawn = BTreeMap<String, String>;

@@ -53,19 +53,29 @@ impl Table {
         out
     }
 
+    /// Returns the table with every text of its rows changed in the same way.
+    pub(super) fn mapped(mut self, change: impl Fn(&str) -> String) -> Self {
+        self.rows.iter_mut().flatten().for_each(|text| *text = change(text));
+        self
+    }
+
     /// Writes the table in Markdown.
     pub(crate) fn markdown(&self) -> String {
+        let (heading, rows) = self.markdown_rows();
+        heading + &rows.concat()
+    }
+
+    /// Writes the heading of the table in Markdown, and each row.
+    pub(super) fn markdown_rows(&self) -> (String, Vec<String>) {
         let line = |texts: Vec<String>| format!("| {} |\n", texts.join(" | "));
-        let mut out = line(self.columns.iter().map(|(heading, _)| (*heading).to_owned()).collect());
+        let mut heading = line(self.columns.iter().map(|(heading, _)| (*heading).to_owned()).collect());
         let rules = self.columns.iter().map(|(_, align)| match align {
             Align::Left => ":--".to_owned(),
             Align::Right => "--:".to_owned(),
         });
-        out.push_str(&line(rules.collect()));
-        for row in &self.rows {
-            out.push_str(&line(row.iter().map(|text| text.replace('|', "\\|")).collect()));
-        }
-        out
+        heading.push_str(&line(rules.collect()));
+        let escaped = |row: &Vec<String>| line(row.iter().map(|text| text.replace('|', "\\|")).collect());
+        (heading, self.rows.iter().map(escaped).collect())
     }
 }
 

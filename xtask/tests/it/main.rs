@@ -7,6 +7,7 @@ mod claims;
 mod commands;
 mod exit_codes;
 mod failures;
+mod github;
 mod interrupts;
 mod micro;
 mod page;

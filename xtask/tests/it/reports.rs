@@ -105,9 +105,10 @@ fn the_markdown_report() {
 
     `smoke/query[]`
 
-    ~~~~text
+    ```text
     thread 'main' panicked at fake_engine: planned
-    ~~~~
+    ```
+
 
     </details>
 
