@@ -1,5 +1,7 @@
 //! The command line: what clap reads, and nothing that acts on it.
 
+mod github;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 use crate::report::{JUNIT, MARKDOWN, PAGE};
+pub(crate) use github::{CommentOptions, GithubAction};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -64,6 +67,12 @@ pub(crate) enum Command {
     Bisect(BisectOptions),
     /// Compare what is the same and plant faults, to see how far the gate can be trusted
     Selftest(SelftestOptions),
+    /// What the workflows ask of GitHub
+    Github {
+        /// What to do.
+        #[command(subcommand)]
+        action: GithubAction,
+    },
     /// Say what this machine and its tools are fit for
     Doctor,
     /// Run every check that CI runs, in the same order

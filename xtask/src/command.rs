@@ -10,6 +10,7 @@ pub(crate) mod compare;
 pub(crate) mod datagen;
 pub(crate) mod doctor;
 pub(crate) mod explain;
+pub(crate) mod github;
 pub(crate) mod guard;
 pub(crate) mod peers;
 pub(crate) mod profile;

@@ -19,6 +19,7 @@ mod evaluation;
 mod exit;
 mod explained;
 mod fingerprint;
+mod github;
 mod interrupt;
 mod measured;
 mod micro;
@@ -94,6 +95,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Profile(options) => command::profile::run(&paths, &options),
         Command::Bisect(options) => command::bisect::run(&paths, &options),
         Command::Selftest(options) => command::selftest::run(&paths, &options),
+        Command::Github { action } => command::github::run(&action),
         Command::Doctor => command::doctor::run(&paths),
         Command::Ci(options) => command::ci::run(&paths, &options),
         Command::Guard { .. } => unreachable!("a guard was run before"),

@@ -22,9 +22,10 @@ use crate::record::Record;
 use crate::units;
 
 pub(crate) use annotations::{annotations, commands};
+pub(crate) use escape::defused;
 use json::json;
 use junit::junit;
-pub(crate) use markdown::Place;
+pub(crate) use markdown::{COMMENT_BYTES, Place};
 use markdown::{LEAST_BYTES, markdown};
 use page::Page;
 use room::shares;

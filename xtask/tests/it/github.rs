@@ -1,8 +1,8 @@
-//! Reports where GitHub shows them: within its limits.
+//! Reports where GitHub shows them: within its limits, and as one comment, posted through a played `gh`.
 
 use serde_json::{Value, json};
 
-use crate::workspace::Workspace;
+use crate::workspace::{Ran, Workspace};
 
 /// What a comment may have; GitHub takes 65,536 characters.
 const COMMENT_BYTES: usize = 60_000;
@@ -213,4 +213,128 @@ fn cells_that_do_not_pass_are_annotated() {
     let ran = workspace.expect(0, "", &["report", "--annotations"]);
     assert_eq!(ran.stdout.lines().filter(|line| line.starts_with("::error ")).count(), 10, "{}", ran.stdout);
     assert!(ran.stdout.contains("::error title=and 41 cells more::"), "{}", ran.stdout);
+}
+
+/// The commit that the run was for.
+const SHA: &str = "0123456789abcdef0123456789abcdef01234567";
+
+/// Plays gh: answers from files, and keeps what it was asked and sent.
+const GH: &str = r#"#!/bin/sh
+echo "$@" >> asked
+case "$*" in
+    *POST*|*PATCH*) cat > sent.json; echo '{"html_url":"https://github.com/home/pond/pull/3#c"}' ;;
+    *comments*) cat comments.json ;;
+    *pulls*) cat pulls.json ;;
+esac
+"#;
+
+fn played() -> Workspace {
+    let workspace = Workspace::new();
+    workspace.program("bin/gh", GH);
+    let run = json!({
+        "id": 7, "event": "pull_request", "conclusion": "failure", "head_sha": SHA, "head_branch": "faster",
+        "html_url": "https://github.com/home/pond/actions/runs/7", "head_repository": { "full_name": "guest/pond" }
+    });
+    let event = json!({ "repository": { "full_name": "home/pond" }, "workflow_run": run });
+    workspace.write("event.json", &event.to_string());
+    let head = json!({ "ref": "faster", "sha": SHA, "repo": { "full_name": "guest/pond" } });
+    workspace.write("pulls.json", &json!([{ "number": 3, "head": head }]).to_string());
+    // Two pages, as gh prints them.
+    workspace.write("comments.json", "[{\"id\":1,\"body\":\"first\",\"user\":{\"login\":\"someone\"}}][]");
+    workspace.write("reports/comment-exact/comment.md", "<!-- pondmark:smoke -->\n## PASS for @everybody\n");
+    workspace
+}
+
+fn comment(workspace: &Workspace, code: i32, more: &[&str]) -> Ran {
+    let path = format!("{}:{}", workspace.path("bin").display(), std::env::var("PATH").unwrap());
+    let arguments = [&["github", "comment", "reports", "--event", "event.json"], more].concat();
+    let output = workspace.command(&arguments).env("PATH", path).output().unwrap();
+    let ran = Ran {
+        code: output.status.code().unwrap(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    };
+    assert_eq!(ran.code, code, "{}{}", ran.stdout, ran.stderr);
+    ran
+}
+
+#[test]
+fn a_comment_is_posted_and_then_kept_up_to_date() {
+    let workspace = played();
+    let ran = comment(&workspace, 0, &[]);
+    assert_eq!(ran.stdout, "posted the comment on pull request 3: https://github.com/home/pond/pull/3#c\n");
+    insta::assert_snapshot!(workspace.read("asked"), @r"
+    api repos/home/pond/pulls --method GET --paginate --raw-field state=open --raw-field head=guest:faster --raw-field per_page=100
+    api repos/home/pond/issues/3/comments --method GET --paginate --raw-field per_page=100
+    api repos/home/pond/issues/3/comments --method POST --input -
+    ");
+    let sent: Value = serde_json::from_str(&workspace.read("sent.json")).unwrap();
+    let body = sent["body"].as_str().unwrap();
+    assert!(body.starts_with("<!-- pondmark:bench -->\nPondmark measured 0123456 in [this run]("), "{body}");
+    assert!(body.ends_with("\n\n## PASS for @&#8203;everybody\n"), "{body}");
+
+    let own = json!([{ "id": 11, "body": body, "user": { "login": "github-actions[bot]" } }]);
+    workspace.write("comments.json", &own.to_string());
+    workspace.write("asked", "");
+    let ran = comment(&workspace, 0, &[]);
+    assert!(ran.stdout.starts_with("updated the comment on pull request 3"), "{}", ran.stdout);
+    assert!(workspace.read("asked").contains("api repos/home/pond/issues/comments/11 --method PATCH"));
+}
+
+#[test]
+fn nothing_is_posted_where_it_does_not_belong() {
+    let workspace = played();
+    let pulls = workspace.read("pulls.json");
+    workspace.write("pulls.json", &pulls.replace(SHA, &SHA.replace('0', "1")));
+    let ran = comment(&workspace, 0, &[]);
+    assert!(
+        ran.stdout.contains("nothing is posted: the pull request has moved on from 0123456"),
+        "{}",
+        ran.stdout
+    );
+    workspace.write("pulls.json", "[]");
+    let ran = comment(&workspace, 0, &[]);
+    assert!(
+        ran.stdout.contains("no open pull request is from the branch 'faster' of guest/pond"),
+        "{}",
+        ran.stdout
+    );
+    workspace.write("event.json", &workspace.read("event.json").replace("\"pull_request\"", "\"push\""));
+    let ran = comment(&workspace, 0, &[]);
+    assert_eq!(ran.stdout, "run 7 was for no pull request: nothing is posted\n");
+    assert!(!workspace.path("sent.json").exists());
+}
+
+#[test]
+fn what_goes_wrong_is_said() {
+    let workspace = played();
+    workspace.program("bin/gh", "#!/bin/sh\necho 'HTTP 403: Resource not accessible' >&2\nexit 1\n");
+    let ran = comment(&workspace, 2, &[]);
+    let expect = "gh api repos/home/pond/pulls failed: HTTP 403: Resource not accessible";
+    assert!(ran.stderr.contains(expect), "{}", ran.stderr);
+    std::os::unix::fs::symlink("/etc/hostname", workspace.path("reports/comment-exact/other.md")).unwrap();
+    let ran = comment(&workspace, 2, &[]);
+    assert!(ran.stderr.contains("other.md is neither a file nor a folder"), "{}", ran.stderr);
+    workspace.write("event.json", "{}");
+    let ran = comment(&workspace, 2, &[]);
+    assert!(ran.stderr.contains("this is no event workflow_run"), "{}", ran.stderr);
+}
+
+#[test]
+fn reports_of_the_harness_come_through_whole() {
+    let workspace = played();
+    for (job, cells) in [("exact", 500), ("time", 50)] {
+        wide(&workspace, cells);
+        let report = workspace.expect(0, "", &["report", "--markdown=comment"]).stdout;
+        workspace.write(&format!("reports/comment-{job}/comment.md"), &report);
+    }
+    let body = comment(&workspace, 0, &["--print"]).stdout;
+    assert!(body.len() <= COMMENT_BYTES, "{}", body.len());
+    assert!(!body.contains("There was no room"), "{body}");
+    for job in ["exact", "time"] {
+        let report = workspace.read(&format!("reports/comment-{job}/comment.md"));
+        let (_, report) = report.split_once('\n').unwrap();
+        assert!(body.contains(report.trim()), "{job}");
+    }
+    assert!(!workspace.path("asked").exists(), "nothing is asked of GitHub");
 }
