@@ -2,7 +2,7 @@
 //! skipped.
 
 use std::path::Path;
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -26,6 +26,8 @@ enum Runner {
     Cargo,
     /// This program.
     Harness,
+    /// Another program.
+    Program(&'static str),
 }
 
 /// One check.
@@ -35,7 +37,7 @@ struct Step {
     runner: Runner,
     arguments: &'static [&'static str],
     environment: Option<(&'static str, &'static str)>,
-    /// The cargo command that must be installed, and how to install it.
+    /// The cargo command or the program that must be installed, and how to install it.
     needs: Option<(&'static str, &'static str)>,
     note: &'static str,
 }
@@ -43,7 +45,7 @@ struct Step {
 const PLAIN: Step =
     Step { name: "", runner: Runner::Cargo, arguments: &[], environment: None, needs: None, note: "" };
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     Step {
         name: "fmt",
         arguments: &["fmt", "--all", "--check"],
@@ -73,6 +75,14 @@ const STEPS: [Step; 8] = [
         arguments: &["deny", "--workspace", "check", "bans", "licenses", "sources"],
         needs: Some(("deny", "cargo install cargo-deny --locked")),
         note: "advisories are not checked: they need a fetch from the network",
+        ..PLAIN
+    },
+    Step {
+        name: "workflows",
+        runner: Runner::Program("zizmor"),
+        arguments: &["--offline", ".github"],
+        needs: Some(("zizmor", "pip install zizmor")),
+        note: "what is known to go wrong in workflows; nothing is asked of the network",
         ..PLAIN
     },
     Step { name: "baselines", runner: Runner::Harness, arguments: &["baseline", "check"], ..PLAIN },
@@ -109,7 +119,7 @@ pub(crate) fn run(paths: &Paths, options: &CiOptions) -> anyhow::Result<Exit> {
         let began = Instant::now();
         let outcome = run_step(paths, &step)?;
         if let Outcome::Skipped(install) = outcome {
-            print(&format!("skipped: cargo {} is missing; install it: {install}\n", step.arguments[0]))?;
+            print(&format!("skipped: {} is missing; install it: {install}\n", tool(&step)))?;
         }
         results.push((step, outcome, began.elapsed()));
     }
@@ -135,14 +145,18 @@ fn chosen(names: &[String]) -> anyhow::Result<Vec<Step>> {
 }
 
 fn shown(step: &Step) -> String {
-    let program = if step.runner == Runner::Cargo { "cargo" } else { "cargo xtask" };
+    let program = match step.runner {
+        Runner::Cargo => "cargo",
+        Runner::Harness => "cargo xtask",
+        Runner::Program(program) => program,
+    };
     let environment = step.environment.map_or_else(String::new, |(key, value)| format!("{key}='{value}' "));
     format!("{environment}{program} {}", step.arguments.join(" "))
 }
 
 fn run_step(paths: &Paths, step: &Step) -> anyhow::Result<Outcome> {
-    if let Some((tool, install)) = step.needs
-        && !installed(tool, &paths.root)
+    if let Some((_, install)) = step.needs
+        && !installed(step, &paths.root)
     {
         return Ok(Outcome::Skipped(install));
     }
@@ -153,7 +167,10 @@ fn run_step(paths: &Paths, step: &Step) -> anyhow::Result<Outcome> {
         let exit = crate::end(cli);
         return Ok(if exit == Exit::Pass { Outcome::Passed } else { Outcome::Failed(Some(exit as i32)) });
     }
-    let mut command = cargo::command();
+    let mut command = match step.runner {
+        Runner::Program(program) => Command::new(program),
+        _ => cargo::command(),
+    };
     if let Some((key, value)) = step.environment {
         command.env(key, value);
     }
@@ -165,8 +182,19 @@ fn run_step(paths: &Paths, step: &Step) -> anyhow::Result<Outcome> {
     Ok(if status.success() { Outcome::Passed } else { Outcome::Failed(status.code()) })
 }
 
-fn installed(tool: &str, root: &Path) -> bool {
-    output_of(&cargo::program().to_string_lossy(), &[tool, "--version"], root).is_some()
+fn installed(step: &Step, root: &Path) -> bool {
+    match (step.runner, step.needs) {
+        (_, None) => true,
+        (Runner::Program(program), _) => output_of(program, &["--version"], root).is_some(),
+        (_, Some((tool, _))) => {
+            output_of(&cargo::program().to_string_lossy(), &[tool, "--version"], root).is_some()
+        }
+    }
+}
+
+fn tool(step: &Step) -> String {
+    let name = step.needs.map_or("", |(name, _)| name);
+    if matches!(step.runner, Runner::Program(_)) { name.to_owned() } else { format!("cargo {name}") }
 }
 
 fn summary(results: &[(Step, Outcome, Duration)]) -> String {

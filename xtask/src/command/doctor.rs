@@ -149,7 +149,7 @@ fn git(root: &Path) -> String {
 }
 
 fn tool_lines(root: &Path) -> Vec<Line> {
-    const TOOLS: [(&str, &str, &[&str], &str, &str); 6] = [
+    const TOOLS: [(&str, &str, &[&str], &str, &str); 7] = [
         ("clippy", "cargo", &["clippy", "--version"], "the ci step clippy", "rustup component add clippy"),
         ("rustfmt", "cargo", &["fmt", "--version"], "the ci step fmt", "rustup component add rustfmt"),
         (
@@ -159,6 +159,7 @@ fn tool_lines(root: &Path) -> Vec<Line> {
             "the ci step deny",
             "cargo install cargo-deny --locked",
         ),
+        ("zizmor", "zizmor", &["--version"], "the ci step workflows", "pip install zizmor"),
         (
             "valgrind",
             "valgrind",

@@ -71,6 +71,25 @@ esac
 }
 
 #[test]
+fn ci_checks_workflows_where_the_tool_is_there() {
+    let workspace = Workspace::new();
+    let run = |code: i32| {
+        let output =
+            workspace.command(&["ci", "workflows"]).env("PATH", workspace.path("bin")).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let text = run(0);
+    assert!(text.contains("==> workflows: zizmor --offline .github\n"), "{text}");
+    assert!(text.contains("skipped: zizmor is missing; install it: pip install zizmor"), "{text}");
+    workspace.program("bin/zizmor", "#!/bin/sh\necho \"zizmor $*\"\n");
+    let text = run(0);
+    assert!(text.contains("zizmor --offline .github\n") && text.contains("1 passed, 0 failed"), "{text}");
+    workspace.program("bin/zizmor", "#!/bin/sh\n[ \"$1\" = --version ] && echo 1 && exit 0\nexit 14\n");
+    assert!(run(5).contains("FAILED (14)"));
+}
+
+#[test]
 fn a_generator_that_does_not_build_is_a_failure() {
     let ran = Workspace::new().expect(5, "", &["datagen", "--help"]);
     assert!(ran.stderr.contains("cargo could not build datagen of package datagen"), "{}", ran.stderr);

@@ -17,4 +17,5 @@ mod reports;
 mod resume;
 mod revisions;
 mod shape;
+mod workflows;
 mod workspace;
