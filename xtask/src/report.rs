@@ -66,8 +66,7 @@ pub(crate) fn write(
     let mut files = vec![Paths::shown(&folder.join(PAGE)), Paths::shown(&folder.join(MARKDOWN))];
     files.extend(charts.iter().map(|name| Paths::shown(&folder.join("charts").join(format!("{name}.png")))));
     files.extend(drawn.values().map(|name| Paths::shown(&folder.join(name))));
-    std::fs::write(folder.join(JUNIT), junit(record, evaluation)?)
-        .context("cannot write junit.xml")?;
+    std::fs::write(folder.join(JUNIT), junit(record, evaluation)?).context("cannot write junit.xml")?;
     let plain = terminal(evaluation, &files, Colors::Never);
     let page = Page { record, evaluation, charts: &charts, drawn: &drawn, folder, terminal: &plain };
     std::fs::write(folder.join(PAGE), page::page(&page)?).context("cannot write report.html")?;

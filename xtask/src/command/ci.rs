@@ -30,6 +30,34 @@ enum Runner {
     Program(&'static str),
 }
 
+/// What a step needs.
+#[derive(Clone, Copy, Debug)]
+enum Tool {
+    /// A command of cargo.
+    Cargo(&'static str),
+    /// A program.
+    Program(&'static str),
+}
+
+impl Tool {
+    fn is_installed(self, root: &Path) -> bool {
+        let version = match self {
+            Self::Cargo(name) => output_of(&cargo::program().to_string_lossy(), &[name, "--version"], root),
+            Self::Program(name) => output_of(name, &["--version"], root),
+        };
+        version.is_some()
+    }
+}
+
+impl std::fmt::Display for Tool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Cargo(name) => write!(f, "cargo {name}"),
+            Self::Program(name) => f.write_str(name),
+        }
+    }
+}
+
 /// One check.
 #[derive(Clone, Copy, Debug)]
 struct Step {
@@ -37,31 +65,38 @@ struct Step {
     runner: Runner,
     arguments: &'static [&'static str],
     environment: Option<(&'static str, &'static str)>,
-    /// The cargo command or the program that must be installed, and how to install it.
-    needs: Option<(&'static str, &'static str)>,
+    /// What must be installed, and how to install it.
+    needs: Option<(Tool, &'static str)>,
     note: &'static str,
 }
 
 const PLAIN: Step =
     Step { name: "", runner: Runner::Cargo, arguments: &[], environment: None, needs: None, note: "" };
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     Step {
         name: "fmt",
         arguments: &["fmt", "--all", "--check"],
-        needs: Some(("fmt", "rustup component add rustfmt")),
+        needs: Some((Tool::Cargo("fmt"), "rustup component add rustfmt")),
         ..PLAIN
     },
     Step {
         name: "clippy",
         arguments: &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
-        needs: Some(("clippy", "rustup component add clippy")),
+        needs: Some((Tool::Cargo("clippy"), "rustup component add clippy")),
         ..PLAIN
     },
     Step {
         name: "test",
         arguments: &["test", "--workspace"],
         note: "with the examples in documentation",
+        ..PLAIN
+    },
+    Step {
+        name: "page",
+        arguments: &["test", "--package", "xtask", "page::", "--", "--ignored"],
+        needs: Some((Tool::Program("chromium"), "apt install chromium")),
+        note: "report.html of 200 cells in a browser",
         ..PLAIN
     },
     Step {
@@ -73,7 +108,7 @@ const STEPS: [Step; 9] = [
     Step {
         name: "deny",
         arguments: &["deny", "--workspace", "check", "bans", "licenses", "sources"],
-        needs: Some(("deny", "cargo install cargo-deny --locked")),
+        needs: Some((Tool::Cargo("deny"), "cargo install cargo-deny --locked")),
         note: "advisories are not checked: they need a fetch from the network",
         ..PLAIN
     },
@@ -81,7 +116,7 @@ const STEPS: [Step; 9] = [
         name: "workflows",
         runner: Runner::Program("zizmor"),
         arguments: &["--offline", ".github"],
-        needs: Some(("zizmor", "pip install zizmor")),
+        needs: Some((Tool::Program("zizmor"), "pip install zizmor")),
         note: "what is known to go wrong in workflows; nothing is asked of the network",
         ..PLAIN
     },
@@ -119,7 +154,8 @@ pub(crate) fn run(paths: &Paths, options: &CiOptions) -> anyhow::Result<Exit> {
         let began = Instant::now();
         let outcome = run_step(paths, &step)?;
         if let Outcome::Skipped(install) = outcome {
-            print(&format!("skipped: {} is missing; install it: {install}\n", tool(&step)))?;
+            let tool = step.needs.map_or_else(String::new, |(tool, _)| tool.to_string());
+            print(&format!("skipped: {tool} is missing; install it: {install}\n"))?;
         }
         results.push((step, outcome, began.elapsed()));
     }
@@ -155,8 +191,8 @@ fn shown(step: &Step) -> String {
 }
 
 fn run_step(paths: &Paths, step: &Step) -> anyhow::Result<Outcome> {
-    if let Some((_, install)) = step.needs
-        && !installed(step, &paths.root)
+    if let Some((tool, install)) = step.needs
+        && !tool.is_installed(&paths.root)
     {
         return Ok(Outcome::Skipped(install));
     }
@@ -180,21 +216,6 @@ fn run_step(paths: &Paths, step: &Step) -> anyhow::Result<Outcome> {
         .status()
         .with_context(|| format!("cannot start step {}", step.name))?;
     Ok(if status.success() { Outcome::Passed } else { Outcome::Failed(status.code()) })
-}
-
-fn installed(step: &Step, root: &Path) -> bool {
-    match (step.runner, step.needs) {
-        (_, None) => true,
-        (Runner::Program(program), _) => output_of(program, &["--version"], root).is_some(),
-        (_, Some((tool, _))) => {
-            output_of(&cargo::program().to_string_lossy(), &[tool, "--version"], root).is_some()
-        }
-    }
-}
-
-fn tool(step: &Step) -> String {
-    let name = step.needs.map_or("", |(name, _)| name);
-    if matches!(step.runner, Runner::Program(_)) { name.to_owned() } else { format!("cargo {name}") }
 }
 
 fn summary(results: &[(Step, Outcome, Duration)]) -> String {
