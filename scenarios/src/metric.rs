@@ -226,8 +226,8 @@ impl Metric {
             "instructions" => 0,
             // What threads allocate besides depends on when they run; of executions that allocate little it is more
             // than the share.
-            "alloc_count" => 64,
-            "alloc_bytes" => 16 << 10,
+            "alloc_count" => 128,
+            "alloc_bytes" => 64 << 10,
             _ => return None,
         };
         Some(Bound { share: 0.02, least })
@@ -285,9 +285,9 @@ mod tests {
     #[test]
     fn bounds_are_shares_but_of_small_values() {
         let bound = Metric::bound("alloc_count").unwrap();
-        assert!(bound.holds(10_000, 10_200) && bound.holds(10_000, 9_800) && bound.holds(100, 164));
-        assert!(!bound.holds(10_000, 10_201) && !bound.holds(10_000, 9_799) && !bound.holds(100, 165));
-        assert!(bound.holds(0, 64) && !bound.holds(0, 65));
+        assert!(bound.holds(10_000, 10_200) && bound.holds(10_000, 9_800) && bound.holds(100, 228));
+        assert!(!bound.holds(10_000, 10_201) && !bound.holds(10_000, 9_799) && !bound.holds(100, 229));
+        assert!(bound.holds(0, 128) && !bound.holds(0, 129));
         assert_eq!(Metric::bound("rows_read"), None);
     }
 
