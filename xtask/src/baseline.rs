@@ -1,5 +1,7 @@
 //! Baselines: blessed records, in JSON that is sorted, versioned and made to be read in a diff.
 
+mod accepted;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -10,8 +12,10 @@ use serde::{Deserialize, Serialize};
 use crate::fingerprint::{Context, Machine};
 use crate::measured::{Measured, PhaseMeasured, Seen, Values};
 
-/// The version of baseline files.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) use accepted::{Accepted, Changes};
+
+/// The version of baseline files. Format 1 had neither run nor changes.
+pub(crate) const FORMAT: u32 = 2;
 
 /// Cell id → phase → metric → value.
 type Table<V> = BTreeMap<String, BTreeMap<Phase, BTreeMap<String, V>>>;
@@ -26,6 +30,12 @@ pub(crate) struct Baseline {
     pub(crate) suite: String,
     /// Why the numbers are right.
     pub(crate) reason: String,
+    /// The run that was measured.
+    #[serde(default)]
+    pub(crate) run: String,
+    /// When it began.
+    #[serde(default)]
+    pub(crate) started: String,
     /// The source revision that was measured.
     pub(crate) revision: String,
     /// The engine's package version.
@@ -36,6 +46,12 @@ pub(crate) struct Baseline {
     pub(crate) arch: String,
     /// The machine.
     pub(crate) machine: Machine,
+    /// What became better or worse when it was blessed, if it replaced another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) changes: Option<Changes>,
+    /// The regressions that were ever accepted, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) accepted: Vec<Accepted>,
     /// Exact counters: these gate.
     pub(crate) cells: Table<Values>,
     /// Counters that did not repeat, with the values they had: these do not gate.
@@ -44,6 +60,11 @@ pub(crate) struct Baseline {
     pub(crate) medians: Table<u64>,
 }
 
+/// A baseline that a newer harness has written.
+#[derive(Debug, thiserror::Error)]
+#[error("it has format {0}, newer than {FORMAT}; use the harness that wrote it")]
+struct Newer(u32);
+
 impl Baseline {
     /// Makes a baseline of what was measured.
     pub(crate) fn new(measured: &Measured, reason: &str) -> Self {
@@ -51,11 +72,15 @@ impl Baseline {
             format: FORMAT,
             suite: measured.suite.clone(),
             reason: reason.trim().to_owned(),
+            run: String::new(),
+            started: String::new(),
             revision: measured.context.revision.clone(),
             engine_version: measured.context.engine_version.clone(),
             profile: measured.context.profile.clone(),
             arch: measured.context.arch.clone(),
             machine: measured.context.machine.clone(),
+            changes: None,
+            accepted: Vec::new(),
             cells: Table::new(),
             unstable: Table::new(),
             medians: Table::new(),
@@ -71,6 +96,32 @@ impl Baseline {
             }
         }
         baseline
+    }
+
+    /// Says which run was measured.
+    pub(crate) fn of_run(self, run: &str, started: &str) -> Self {
+        Self { run: run.to_owned(), started: started.to_owned(), ..self }
+    }
+
+    /// Says what became better or worse, and keeps what was accepted before.
+    pub(crate) fn replacing(mut self, old: Option<&Self>) -> Self {
+        let Some(old) = old else { return self };
+        self.accepted = old.accepted.clone();
+        if !self.run.is_empty() && self.run == old.run {
+            // The same run again: it replaces itself, maybe for a better reason.
+            self.changes = old.changes.clone();
+            for own in self.accepted.iter_mut().filter(|accepted| accepted.run == self.run) {
+                own.reason = self.reason.clone();
+            }
+            return self;
+        }
+        let (changes, worse) = Changes::between(old, &self);
+        self.changes = Some(changes);
+        if !worse.is_empty() {
+            let accepted = Accepted::of(&self, worse);
+            self.accepted.push(accepted);
+        }
+        self
     }
 
     /// Returns what comparisons need.
@@ -117,15 +168,26 @@ impl Baseline {
         }
         let version: Version = serde_json::from_str(text)
             .context("it is no whole JSON document with a 'format'; restore it, or bless anew")?;
-        ensure!(
-            version.format <= FORMAT,
-            "it has format {}, newer than {FORMAT}; use the harness that wrote it",
-            version.format
-        );
+        if version.format > FORMAT {
+            return Err(Newer(version.format).into());
+        }
         let baseline: Self =
             serde_json::from_str(text).context("it is damaged; restore it, or bless anew")?;
         baseline.validate()?;
         Ok(baseline)
+    }
+
+    /// Reads the baseline that another is going to replace; nothing if there is none. One that is damaged cannot say
+    /// what was accepted before, but must not be in the way: then the second value is why.
+    pub(crate) fn to_replace(path: &Path) -> anyhow::Result<(Option<Self>, Option<String>)> {
+        if !path.is_file() {
+            return Ok((None, None));
+        }
+        match Self::read(path) {
+            Ok(old) => Ok((Some(old), None)),
+            Err(error) if error.downcast_ref::<Newer>().is_some() => Err(error),
+            Err(error) => Ok((None, Some(format!("{error:#}")))),
+        }
     }
 
     /// Writes the baseline as text, sorted by key.
@@ -203,4 +265,4 @@ fn check_kind(id: &str, name: &str, kinds: &[Kind]) -> anyhow::Result<()> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

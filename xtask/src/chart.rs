@@ -4,6 +4,7 @@
 
 mod claims;
 mod drawing;
+mod history;
 mod palette;
 mod peers;
 mod ratio;
@@ -19,6 +20,7 @@ use scenarios::Phase;
 
 use crate::claims::Finding;
 use crate::evaluation::Evaluation;
+use crate::history::Series;
 use crate::record::Record;
 use drawing::Drawing;
 
@@ -56,6 +58,20 @@ pub(crate) fn stage_styles() -> String {
         format!(".stage-{stage} {{ background: #{red:02x}{green:02x}{blue:02x}; }}\n")
     };
     palette::all_stages().map(rule).collect()
+}
+
+/// Writes a chart of each series of a history into an emptied folder, under the names given.
+pub(crate) fn write_history(folder: &Path, named: &[(String, &Series)]) -> anyhow::Result<()> {
+    if folder.is_dir() {
+        std::fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+    }
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    for (name, series) in named {
+        let drawing = history::draw(series);
+        render::svg(&folder.join(format!("{name}.svg")), &drawing)?;
+        render::png(&folder.join(format!("{name}.png")), &drawing)?;
+    }
+    Ok(())
 }
 
 fn drawings(record: &Record, evaluation: &Evaluation) -> Vec<(String, Drawing)> {

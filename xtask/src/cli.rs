@@ -1,6 +1,8 @@
 //! The command line: what clap reads, and nothing that acts on it.
 
 mod github;
+mod history;
+mod report;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -9,8 +11,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 
-use crate::report::{JUNIT, MARKDOWN, PAGE};
 pub(crate) use github::{CommentOptions, GithubAction};
+pub(crate) use history::{HistoryAction, HistoryAdd, HistoryCommand, HistoryPlace, HistoryShow};
+pub(crate) use report::{MarkdownFor, ReportOptions};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -50,6 +53,8 @@ pub(crate) enum Command {
     Compare(CompareOptions),
     /// Write reports and charts again from the stored samples of runs
     Report(ReportOptions),
+    /// Keep runs in a history, and find where cells changed in it
+    History(HistoryCommand),
     /// Measure the promises of the ledger, each with its two settings of knobs, and write docs/CLAIMS.md
     Claims(ClaimsOptions),
     /// Build and run the generator of ponds; every argument goes to it
@@ -257,52 +262,6 @@ pub(crate) struct CompareOptions {
     pub(crate) a: String,
     /// The head: likewise
     pub(crate) b: String,
-}
-
-/// Options of `report`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-It ends with the code of the runs. With --annotations, --markdown=comment and --markdown=summary, which are for steps
-of a workflow after the one that measured, it ends with 0 if the report could be made.")]
-pub(crate) struct ReportOptions {
-    /// Runs, by id or folder. Default: the latest
-    pub(crate) runs: Vec<String>,
-    /// All runs that are kept here, oldest first
-    #[arg(long, conflicts_with = "runs")]
-    pub(crate) all: bool,
-    /// Print the Markdown report instead of the terminal one: as in its file, or fit for a comment or for the summary of
-    /// a job on GitHub
-    #[arg(long, value_enum, value_name = "FOR", num_args = 0..=1, require_equals = true)]
-    #[arg(default_missing_value = "file")]
-    pub(crate) markdown: Option<MarkdownFor>,
-    /// Print report.html, one page that needs no network and no other file
-    #[arg(long, conflicts_with = "markdown")]
-    pub(crate) html: bool,
-    /// Print junit.xml, a test case for each cell
-    #[arg(long, conflicts_with_all = ["markdown", "html"])]
-    pub(crate) junit: bool,
-    /// Print workflow commands, by which GitHub shows cells that do not pass beside the lines of their suites
-    #[arg(long, conflicts_with_all = ["markdown", "html", "junit"])]
-    pub(crate) annotations: bool,
-}
-
-impl ReportOptions {
-    /// Returns the file of a run to print, if not the report for the terminal.
-    pub(crate) fn printed(&self) -> Option<&'static str> {
-        let asked = [(self.markdown.is_some(), MARKDOWN), (self.html, PAGE), (self.junit, JUNIT)];
-        asked.into_iter().find_map(|(is_asked, file)| is_asked.then_some(file))
-    }
-}
-
-/// Where a Markdown report will be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum MarkdownFor {
-    /// In the folder of the run, beside its charts
-    File,
-    /// In a comment on a pull request, which another report may share
-    Comment,
-    /// In the summary of a job
-    Summary,
 }
 
 /// Options of `claims`.

@@ -12,6 +12,7 @@ pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod github;
 pub(crate) mod guard;
+pub(crate) mod history;
 pub(crate) mod peers;
 pub(crate) mod profile;
 pub(crate) mod report;

@@ -20,6 +20,7 @@ mod exit;
 mod explained;
 mod fingerprint;
 mod github;
+mod history;
 mod interrupt;
 mod measured;
 mod micro;
@@ -89,6 +90,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Baseline { action } => command::baseline::run(&paths, &action),
         Command::Compare(options) => command::compare::run(&paths, &options),
         Command::Report(options) => command::report::run(&paths, &options),
+        Command::History(options) => command::history::run(&paths, &options),
         Command::Claims(options) => command::claims::run(&paths, &options),
         Command::Datagen { arguments } => command::datagen::run(&paths, &arguments),
         Command::Explain(options) => command::explain::run(&paths, &options),

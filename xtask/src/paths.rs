@@ -95,6 +95,11 @@ impl Paths {
         self.target.join("pondmark/claims")
     }
 
+    /// The histories of suites, and their charts.
+    pub(crate) fn histories(&self) -> PathBuf {
+        self.target.join("pondmark/history")
+    }
+
     /// The profiles, a folder for each cell.
     pub(crate) fn profiles(&self) -> PathBuf {
         self.target.join("pondmark/profiles")

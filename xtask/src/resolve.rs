@@ -45,6 +45,14 @@ pub(crate) fn baseline(paths: &Paths, word: &str) -> anyhow::Result<ResolvedSide
     }
 }
 
+/// Reads a baseline as it is stored, by file or by name; it is required.
+pub(crate) fn stored(paths: &Paths, word: &str) -> anyhow::Result<Baseline> {
+    match baseline_file(paths, word)? {
+        Some(path) => Baseline::read(&path),
+        None => Err(Stop::error(Exit::Incomparable, unknown(paths, word)?)),
+    }
+}
+
 /// Finds the folder of a run, by path, by name or as `latest`.
 pub(crate) fn run(paths: &Paths, word: &str) -> anyhow::Result<PathBuf> {
     match run_folder(paths, word)? {

@@ -15,9 +15,9 @@ use crate::engine_store::{BuildLock, Engine, OwnBinary};
 use crate::exit::{Exit, Stop};
 use crate::interrupt;
 use crate::paths::Paths;
-use git::{Git, Worktree};
+use git::Worktree;
 
-pub(crate) use git::{WORKTREE, remove_leftovers};
+pub(crate) use git::{Git, WORKTREE, remove_leftovers};
 
 /// What an engine is built from; a change of anything else gives the same engine.
 const SOURCES: [&str; 7] =

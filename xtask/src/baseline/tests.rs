@@ -15,7 +15,7 @@ pub(crate) fn machine() -> Machine {
     }
 }
 
-fn measured(rows: Vec<u64>, unstable: bool, wall: u64) -> Measured {
+pub(crate) fn measured(rows: Vec<u64>, unstable: bool, wall: u64) -> Measured {
     let mut phase = PhaseMeasured::default();
     phase.exact.insert("rows_read".into(), Values::new(rows));
     if unstable {
@@ -33,6 +33,13 @@ fn measured(rows: Vec<u64>, unstable: bool, wall: u64) -> Measured {
     Measured { suite: "s".into(), context, cells: [("s/c[]".to_owned(), cell)].into_iter().collect() }
 }
 
+/// Gives the cell a median.
+pub(crate) fn set_median(measured: &mut Measured, name: &str, value: u64) {
+    for phase in measured.cells.values_mut().flat_map(BTreeMap::values_mut) {
+        phase.medians.insert(name.to_owned(), value);
+    }
+}
+
 proptest! {
     #[test]
     fn a_baseline_is_read_back_as_it_was(
@@ -46,13 +53,32 @@ proptest! {
     }
 }
 
+fn text_of_a_replacement() -> String {
+    let old = Baseline::new(&measured(vec![4, 3], true, 9), "first").of_run("r1", "yesterday");
+    let new = Baseline::new(&measured(vec![5, 3], true, 9), " because ").of_run("r2", "today");
+    new.replacing(Some(&old)).to_text()
+}
+
+#[test]
+fn the_first_format_is_read_as_one_without_changes() {
+    let text = Baseline::new(&measured(vec![5], false, 9), "because").to_text();
+    let lines = text.replace("\"format\": 2", "\"format\": 1");
+    let lines = lines.lines().filter(|line| !line.contains("\"run\"") && !line.contains("\"started\""));
+    let old = Baseline::parse(&lines.collect::<String>()).unwrap();
+    assert_eq!((old.format, old.run.as_str(), &old.changes, old.accepted.len()), (1, "", &None, 0));
+    let new = Baseline::new(&measured(vec![6], false, 9), "more").of_run("r", "today").replacing(Some(&old));
+    assert_eq!((new.format, new.accepted.len()), (2, 1));
+}
+
 #[test]
 fn the_text_is_made_for_diffs() {
-    insta::assert_snapshot!(Baseline::new(&measured(vec![5, 3], true, 9), " because ").to_text(), @r#"
+    insta::assert_snapshot!(text_of_a_replacement(), @r#"
     {
-      "format": 1,
+      "format": 2,
       "suite": "s",
       "reason": "because",
+      "run": "r2",
+      "started": "today",
       "revision": "v",
       "engine_version": "1",
       "profile": "release",
@@ -65,6 +91,40 @@ fn the_text_is_made_for_diffs() {
         "rustc": "r",
         "os": "o"
       },
+      "changes": {
+        "against": "v",
+        "worse": {
+          "metrics": [
+            {
+              "cell": "s/c[]",
+              "phase": "warm",
+              "metric": "rows_read",
+              "base": 4,
+              "head": 5
+            }
+          ],
+          "cut": 0
+        },
+        "better": {
+          "metrics": [],
+          "cut": 0
+        },
+        "new_cells": 0,
+        "gone_cells": 0,
+        "not_compared": 0
+      },
+      "accepted": [
+        {
+          "run": "r2",
+          "started": "today",
+          "revision": "v",
+          "reason": "because",
+          "cells": [
+            "s/c[]"
+          ],
+          "cut": 0
+        }
+      ],
       "cells": {
         "s/c[]": {
           "warm": {
@@ -104,7 +164,7 @@ fn what_is_not_understood_is_refused() {
         let error = format!("{:#}", Baseline::parse(&good.replace(from, to)).unwrap_err());
         assert!(error.contains(expect), "{error}");
     };
-    check("\"format\": 1", "\"format\": 2", "format 2, newer than 1; use the harness that wrote it");
+    check("\"format\": 2", "\"format\": 3", "format 3, newer than 2; use the harness that wrote it");
     check("\"rows_read\": 5", "\"rows_read\": NaN", "no whole JSON document");
     check("\"rows_read\": 5", "\"rows_read\": null", "damaged");
     check("\"rows_read\": 5", "\"rows_read\": 5.5", "damaged");

@@ -39,7 +39,9 @@ fn save(paths: &Paths, name: &str) -> anyhow::Result<Exit> {
     let measured = summary.measured();
     ensure!(!measured.cells.is_empty(), "run {} has no cell that did not fail", summary.run);
     let path = paths.saved().join(format!("{name}.json"));
-    Baseline::new(&measured, &format!("saved from run {}", summary.run)).write(&path)?;
+    Baseline::new(&measured, &format!("saved from run {}", summary.run))
+        .of_run(&summary.run, &record.header.started)
+        .write(&path)?;
     print(&format!("saved run {} as '{name}': {}\n", summary.run, Paths::shown(&path)))?;
     let left_out = summary.cells.len() - measured.cells.len();
     if left_out > 0 {
@@ -77,6 +79,7 @@ fn show(paths: &Paths, name: &str) -> anyhow::Result<Exit> {
     let side = resolve::baseline(paths, name)?;
     let measured = &side.measured;
     let mut out = format!("{}\nmachine: {}\n", side.origin, measured.context.machine);
+    out.push_str(&story(&resolve::stored(paths, name)?));
     for (id, phases) in &measured.cells {
         out.push_str(&format!("\n{id}\n"));
         let mut table =
@@ -101,6 +104,21 @@ fn show(paths: &Paths, name: &str) -> anyhow::Result<Exit> {
     Ok(Exit::Pass)
 }
 
+/// Says why a baseline is what it is: its reason, what changed with it, what was accepted.
+fn story(baseline: &Baseline) -> String {
+    let mut out = format!("reason: {}\n", baseline.reason);
+    if !baseline.run.is_empty() {
+        out.push_str(&format!("run: {}, begun {}\n", baseline.run, baseline.started));
+    }
+    if let Some(changes) = &baseline.changes {
+        out.push_str(&changes.text());
+    }
+    for accepted in &baseline.accepted {
+        out.push_str(&format!("accepted: {}\n", accepted.text()));
+    }
+    out
+}
+
 fn bless(paths: &Paths, reason: &str, suites: &[String]) -> anyhow::Result<Exit> {
     ensure!(!reason.trim().is_empty(), "the reason is empty; say why the numbers are right");
     let default = [selection::DEFAULT_SUITE.to_owned()];
@@ -113,16 +131,26 @@ fn bless(paths: &Paths, reason: &str, suites: &[String]) -> anyhow::Result<Exit>
         if let Some(why) = why_not_blessed(&record, &cells) {
             bail!("not blessed: {why}");
         }
-        let summary = Summary::of(&record);
-        blessed.push((paths.baseline_of(name), Baseline::new(&summary.measured(), reason), summary.run));
+        let path = paths.baseline_of(name);
+        let (old, lost) = Baseline::to_replace(&path)?;
+        let new = Baseline::new(&Summary::of(&record).measured(), reason);
+        let new = new.of_run(&record.header.run, &record.header.started).replacing(old.as_ref());
+        blessed.push((path, new, lost));
     }
     // Written only when every suite passed, so that a refusal changes nothing.
-    for (path, baseline, run) in blessed {
+    for (path, baseline, lost) in blessed {
+        if let Some(lost) = lost {
+            print(&format!("what changed, and what was accepted before, is not known: {lost}\n"))?;
+        }
+        if let Some(changes) = &baseline.changes {
+            print(&changes.text())?;
+        }
         baseline.write(&path)?;
         let unstable: usize =
             baseline.unstable.values().flat_map(|phases| phases.values()).map(|metrics| metrics.len()).sum();
         print(&format!(
-            "blessed run {run} of revision {}: {} with {} cells, {unstable} unstable counters\n",
+            "blessed run {} of revision {}: {} with {} cells, {unstable} unstable counters\n",
+            baseline.run,
             baseline.revision,
             Paths::shown(&path),
             baseline.cells.len()

@@ -11,17 +11,23 @@ use crate::exit::{Exit, Stop};
 use crate::paths::Paths;
 
 /// Git in a repository.
-pub(super) struct Git<'a> {
+pub(crate) struct Git<'a> {
     root: &'a Path,
 }
 
 impl<'a> Git<'a> {
-    pub(super) fn new(root: &'a Path) -> Self {
+    /// Takes the repository of a folder.
+    pub(crate) fn new(root: &'a Path) -> Self {
         Self { root }
     }
 
-    /// Runs git and returns what it printed.
-    pub(super) fn read(&self, arguments: &[&str]) -> anyhow::Result<String> {
+    /// Runs git and returns what it printed, without the end of the line.
+    pub(crate) fn read(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        Ok(self.run(arguments, None)?.trim().to_owned())
+    }
+
+    /// Runs git and returns all that it printed.
+    pub(crate) fn text(&self, arguments: &[&str]) -> anyhow::Result<String> {
         self.run(arguments, None)
     }
 
@@ -58,6 +64,11 @@ impl<'a> Git<'a> {
         })
     }
 
+    /// Runs git with an index that is not the user's, and returns what it printed.
+    pub(crate) fn with_index(&self, index: &Path, arguments: &[&str]) -> anyhow::Result<String> {
+        Ok(self.run(arguments, Some(index))?.trim().to_owned())
+    }
+
     /// Names what engines are built from in a tree.
     pub(super) fn sources(&self, tree: &str) -> anyhow::Result<String> {
         let listed = self.read(&[&["ls-tree", tree, "--"], SOURCES.as_slice()].concat())?;
@@ -71,8 +82,8 @@ impl<'a> Git<'a> {
         let own = self.read(&["rev-parse", "--git-path", "index"])?;
         // With the user's index as a start, git does not read files that have not changed.
         let _ = std::fs::copy(self.root.join(own), &index);
-        let tree =
-            self.run(&["add", "--all"], Some(&index)).and_then(|_| self.run(&["write-tree"], Some(&index)));
+        let added = self.with_index(&index, &["add", "--all"]);
+        let tree = added.and_then(|_| self.with_index(&index, &["write-tree"]));
         let _ = std::fs::remove_file(&index);
         tree
     }
@@ -81,6 +92,10 @@ impl<'a> Git<'a> {
         let mut command = Command::new("git");
         // A hook's settings would make it another repository, or the user's own index.
         for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX"] {
+            command.env_remove(name);
+        }
+        // Whose name a commit has is said by who makes it.
+        for name in ["GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"] {
             command.env_remove(name);
         }
         if let Some(index) = index {
@@ -98,7 +113,7 @@ impl<'a> Git<'a> {
             let error = String::from_utf8_lossy(&output.stderr);
             bail!("git {}: {}", arguments.join(" "), error.trim());
         }
-        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 }
 

@@ -88,3 +88,44 @@ fn sides_of_different_suites_are_refused() {
     let ran = workspace.expect(4, "", &["compare", "one", "latest"]);
     assert!(ran.stderr.contains("different suites: 'smoke' and 'small'"), "{}", ran.stderr);
 }
+
+#[test]
+fn blessing_says_what_becomes_better_and_worse() {
+    let workspace = Workspace::new();
+    workspace.bless();
+    workspace.expect(1, "open=extra-request;query=fewer-rows", &["bench"]);
+    let ran = workspace.expect(0, "", &["baseline", "bless", "--reason", "one request more, for safety"]);
+    let said = ran.stdout.rsplit_once("blessed run").unwrap().0;
+    insta::assert_snapshot!(said, @r"
+    against the baseline of revision unknown:
+      worse: smoke/open[size=small] warm store_data_requests 0 requests → 101 requests, from nothing
+      worse: smoke/open[size=tiny] warm store_data_requests 0 requests → 9 requests, from nothing
+      worse: smoke/open[size=tiny] cold store_data_requests 8 requests → 9 requests, +12.5 %
+      worse: smoke/open[size=small] cold store_data_requests 100 requests → 101 requests, +1.0 %
+      better: smoke/query[] cold rows_read 11,520 rows → 11,519 rows, -0.0087 %
+      better: smoke/query[] warm rows_read 11,520 rows → 11,519 rows, -0.0087 %
+    ");
+    let shown = workspace.expect(0, "", &["baseline", "show", "smoke"]).stdout;
+    let told: Vec<&str> = shown.lines().take_while(|line| !line.is_empty()).collect();
+    assert!(told.contains(&"reason: one request more, for safety"), "{shown}");
+    let accepted = told.iter().find(|line| line.starts_with("accepted: ")).unwrap();
+    let ending = "one request more, for safety: smoke/open[size=small], smoke/open[size=tiny]";
+    assert!(accepted.ends_with(ending), "{accepted}");
+}
+
+#[test]
+fn a_damaged_baseline_is_replaced_and_a_newer_one_is_not() {
+    let workspace = Workspace::new();
+    workspace.bless();
+    let text = workspace.read("baselines/smoke.json");
+    workspace.write("baselines/smoke.json", &text.replace("\"format\": 2", "\"format\": 3"));
+    let ran = workspace.expect(2, "", &["baseline", "bless", "--reason", "again"]);
+    assert!(ran.stderr.contains("newer than 2; use the harness that wrote it"), "{}", ran.stderr);
+    workspace.write("baselines/smoke.json", &text[..text.len() / 2]);
+    let ran = workspace.expect(0, "", &["baseline", "bless", "--reason", "again"]);
+    assert!(
+        ran.stdout.contains("what was accepted before, is not known: cannot use the baseline"),
+        "{}",
+        ran.stdout
+    );
+}

@@ -126,7 +126,7 @@ fn a_damaged_baseline_never_passes() {
         assert!(ran.stdout.contains(expect), "{}", ran.stdout);
     };
     check(&text[..text.len() / 2], "no whole JSON document");
-    check(&text.replace("\"format\": 1", "\"format\": 9"), "format 9, newer than 1");
+    check(&text.replace("\"format\": 2", "\"format\": 9"), "format 9, newer than 2");
     check(&text.replace("\"plans_built\": 1", "\"plans_built\": NaN"), "no whole JSON document");
 }
 

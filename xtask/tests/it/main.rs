@@ -8,6 +8,7 @@ mod commands;
 mod exit_codes;
 mod failures;
 mod github;
+mod history;
 mod interrupts;
 mod micro;
 mod page;
