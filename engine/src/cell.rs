@@ -9,7 +9,6 @@ mod commit;
 mod digest;
 mod nodes;
 mod prepare;
-mod process;
 mod reading;
 mod workload;
 

@@ -57,8 +57,26 @@ pub struct ExportOptions {
     pub replace: bool,
 }
 
-/// Told of series done and of all.
-pub(crate) type Told<'a> = &'a (dyn Fn(u64, u64) + Sync);
+/// A step of an export, as its workers come to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ExportStep<'a> {
+    /// A worker begins with a series, and with those that are reduced from the same input.
+    Begun {
+        /// The path of the first of them.
+        path: &'a str,
+    },
+    /// Some series are done, of all that there are.
+    Done {
+        /// Series that are done.
+        done: u64,
+        /// All series.
+        total: u64,
+    },
+}
+
+/// Told of the steps of an export.
+pub(crate) type Told<'a> = &'a (dyn Fn(ExportStep<'_>) + Sync);
 
 /// Exports series of a snapshot.
 ///
@@ -114,11 +132,14 @@ impl Export<'_> {
     fn all(&self, targets: &[Target], told: Told<'_>) -> Result<Vec<ExportedTarget>> {
         let units = self.units(targets)?;
         let done = AtomicUsize::new(0);
+        let total = targets.len() as u64;
+        told(ExportStep::Done { done: 0, total });
         let results = workers::run(units.len(), self.options.jobs, |index| {
             let unit = &units[index];
+            told(ExportStep::Begun { path: &targets[unit.targets[0]].path });
             let exported = self.unit(unit, targets)?;
             let done = done.fetch_add(unit.targets.len(), Ordering::Relaxed) + unit.targets.len();
-            told(done as u64, targets.len() as u64);
+            told(ExportStep::Done { done: done as u64, total });
             Ok(exported)
         });
         let mut exported: Vec<(usize, ExportedTarget)> = Vec::with_capacity(targets.len());

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use scenarios::Settings;
+use scenarios::{SETTINGS_FILE, Settings};
 use toml::de::{DeTable, DeValue};
 
 use crate::error::{Error, Result};
 
-/// The file in a pond's folder that sets its knobs.
-const SETTINGS_FILE: &str = "pond.toml";
+/// The table of a pond's settings file that sets its knobs.
+pub(crate) const TABLE: &str = "knobs";
 
 /// What variables that set knobs begin with.
 const VARIABLES: &str = "POND_";
@@ -62,7 +62,8 @@ impl Knobs {
 
     /// Reads the settings of a pond: its `pond.toml`, then the environment (`POND_COPY=split`).
     ///
-    /// The file has a table `[knobs]` and nothing else; `preset` counts first, then `caches`, then the rest.
+    /// In the file's table `[knobs]`, `preset` counts first, then `caches`, then the rest; its table `[thresholds]` is
+    /// another reader's.
     ///
     /// # Errors
     /// Names the file and the line, or the variable, of what is no knob or has no such value.
@@ -93,14 +94,14 @@ impl Knobs {
             .map_err(|error| bad(error.span().map_or(0, |span| span.start), error.message().to_owned()))?;
         let mut values = BTreeMap::new();
         for (key, value) in document.get_ref() {
+            let write = "write [knobs] or [thresholds]";
             let DeValue::Table(table) = value.get_ref() else {
-                return Err(bad(key.span().start, format!("'{}' is no table; write [knobs]", key.get_ref())));
+                return Err(bad(key.span().start, format!("'{}' is no table; {write}", key.get_ref())));
             };
-            if key.get_ref() != "knobs" {
-                return Err(bad(
-                    key.span().start,
-                    format!("unknown table '{}'; write [knobs]", key.get_ref()),
-                ));
+            match key.get_ref().as_ref() {
+                TABLE => {}
+                "thresholds" => continue,
+                other => return Err(bad(key.span().start, format!("unknown table '{other}'; {write}"))),
             }
             for (name, value) in table {
                 let text = match value.get_ref() {
@@ -221,7 +222,9 @@ mod tests {
 
     #[test]
     fn a_settings_file_applies_from_the_general_to_the_particular() {
-        let knobs = read("[knobs]\nplan_cache = \"on\"\njobs = 3\npreset = \"plain\"\n").unwrap();
+        let text =
+            "[thresholds]\nmemory_mib = 1\n[knobs]\nplan_cache = \"on\"\njobs = 3\npreset = \"plain\"\n";
+        let knobs = read(text).unwrap();
         assert!(knobs.cache("plan") && !knobs.cache("footer"));
         assert_eq!((knobs.copy(), knobs.jobs()), (Copy::Sql, 3));
     }
@@ -231,7 +234,7 @@ mod tests {
         let check = |text: &str, expect: &str| assert_eq!(read(text).unwrap_err().to_string(), expect);
         check("[knobs]\n\ncoppy = \"sql\"", "p/pond.toml:3: unknown knob 'coppy'; did you mean 'copy'?");
         check("[knobs]\ncopy = \"quick\"", "p/pond.toml:2: copy: 'quick' is none of sql, split, passthrough");
-        check("[knob]\n", "p/pond.toml:1: unknown table 'knob'; write [knobs]");
+        check("[knob]\n", "p/pond.toml:1: unknown table 'knob'; write [knobs] or [thresholds]");
         check("[knobs]\njobs = 1.5", "p/pond.toml:2: expected a text or a whole number");
     }
 }

@@ -4,8 +4,8 @@
 //! Layers, each importing only those before it:
 //!
 //! ```text
-//! chunks, error, metrics, plants, knobs, cache ◄ store ◄ tree ◄ log ◄ series ◄ query ◄ factory ◄ import, export ◄ pond ◄
-//! cell ◄ bin/pond
+//! chunks, error, metrics, plants, knobs, thresholds, cache ◄ store ◄ tree ◄ log ◄ series ◄ query ◄ factory ◄
+//! import, export ◄ pond ◄ cell ◄ bin/pond
 //! ```
 //!
 //! [`Pond`] is where to begin.
@@ -27,18 +27,22 @@ mod pond;
 mod query;
 mod series;
 mod store;
+mod thresholds;
 mod tree;
 
 pub use cache::{Cache, CacheOptions, CacheStats, DiskCache, DiskStats, Policy};
 pub use cell::serve as serve_cells;
 pub use error::{Error, Result};
-pub use export::{ExportOptions, ExportedFile, ExportedTarget, MANIFEST_FORMAT, MANIFEST_NAME, Manifest};
+pub use export::{
+    ExportOptions, ExportStep, ExportedFile, ExportedTarget, MANIFEST_FORMAT, MANIFEST_NAME, Manifest,
+};
 pub use factory::FACTORIES;
 pub use import::{Ambiguous, ImportOptions, Imported, NewSeries, NonFinite, Progress};
 pub use knobs::{Copy, Knobs, Reduce};
 pub use log::{CommitRecord, LogAnalysis, POND_FORMAT, Snapshot, Summary, Version};
 pub use metrics::{
-    Access, Counter, CountingAllocator, Recorder, StageGuard, Totals, allocations, keep_freed_memory,
+    Access, Counter, CountingAllocator, Recorder, ResidentMemory, StageGuard, Totals, allocations, cpu_time,
+    keep_freed_memory, resident_memory,
 };
 pub use pond::{
     CacheUse, DerivedNode, EXPLAINED_FORMAT, Explain, ExplainOptions, Explained, Listed, MatchUse,
@@ -50,4 +54,5 @@ pub use query::{
     exported_table,
 };
 pub use series::{Batches, Series, TimeRange, Unit, Units};
+pub use thresholds::thresholds_of_pond;
 pub use tree::{EntryType, Match, Node, NodeId, Pattern, PondPath, Tree, Walked};

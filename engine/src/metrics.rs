@@ -8,6 +8,7 @@
 mod access;
 mod alloc;
 mod counter;
+mod process;
 mod recorder;
 mod trace;
 
@@ -15,4 +16,5 @@ pub use access::Access;
 pub use alloc::{CountingAllocator, allocations, keep_freed_memory};
 pub(crate) use alloc::{begin_peak, peak_bytes};
 pub use counter::Counter;
+pub use process::{ResidentMemory, cpu_time, resident_memory};
 pub use recorder::{Recorder, StageGuard, Totals};

@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 
 use crate::cache::{CacheStats, DiskCache};
 use crate::error::{Error, Result};
-use crate::export::{ExportOptions, Manifest, export};
+use crate::export::{ExportOptions, ExportStep, Manifest, export};
 use crate::factory::{Namespace, View};
 use crate::import::{ImportOptions, Imported, NewSeries, Progress, import, plan_sources, write_series};
 use crate::knobs::Knobs;
@@ -294,7 +294,22 @@ impl Pond {
     /// # Errors
     /// If nothing matches or files cannot be written; then the folder is as it was before.
     pub fn export(&self, options: &ExportOptions, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Manifest> {
-        let manifest = export(&self.view()?, options, progress)?;
+        self.export_told(options, &|step| match step {
+            ExportStep::Done { done, total } => progress(done, total),
+            ExportStep::Begun { .. } => {}
+        })
+    }
+
+    /// Exports series; `told` is told of each step by the worker that comes to it.
+    ///
+    /// # Errors
+    /// As [`Pond::export`].
+    pub fn export_told(
+        &self,
+        options: &ExportOptions,
+        told: &(dyn Fn(ExportStep<'_>) + Sync),
+    ) -> Result<Manifest> {
+        let manifest = export(&self.view()?, options, told)?;
         self.planner.files().invalidate(&options.dir)?;
         Ok(manifest)
     }

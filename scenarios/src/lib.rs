@@ -2,7 +2,7 @@
 //!
 //! A [`Suite`] is a TOML file of [`Scenario`]s; a scenario expands to [`Cell`]s; the engine answers a
 //! cell with [`Sample`]s over the line protocol of [`wire`]. A [`Ledger`] holds [`Claim`]s, each of which
-//! is two cells. Nothing here measures, spawns or draws, and
+//! is two cells. [`Thresholds`] are limits on what an operation uses. Nothing here measures, spawns or draws, and
 //! nothing here depends on Arrow, Delta or DataFusion, so that the harness stays light.
 
 #![forbid(unsafe_code)]
@@ -16,6 +16,7 @@ mod nearest;
 mod quantity;
 mod sample;
 mod suite;
+mod threshold;
 pub mod wire;
 
 pub use cell::{Answer, Cell, Workload};
@@ -27,3 +28,6 @@ pub use nearest::nearest;
 pub use quantity::{Amount, Quantity};
 pub use sample::{Phase, Sample};
 pub use suite::{Axis, Scenario, Suite};
+pub use threshold::{
+    Crossing, IO_WAIT, LOOKUPS_MIN, SETTINGS_FILE, STORE_ERRORS, THRESHOLDS, Threshold, Thresholds,
+};

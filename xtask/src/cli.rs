@@ -217,6 +217,9 @@ pub(crate) struct BenchOptions {
     /// Also write report.json to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+    /// Show on the terminal what is measured, how fast, what caches do, and memory; drawn between executions
+    #[arg(long)]
+    pub(crate) live: bool,
     /// Continue the latest unfinished run of the same suite, filters, tier and engine
     #[arg(long)]
     pub(crate) resume: bool,

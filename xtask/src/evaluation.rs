@@ -12,6 +12,7 @@ use crate::plan::LEAST_PROCESSES;
 use crate::record::Record;
 use crate::resolve::{self, ResolvedSide};
 use crate::summary::{CellSummary, Summary};
+use crate::thresholds;
 use crate::timing::{Timing, Told};
 use crate::verdict::{Comparison, Finding, Scope, Times, Verdict, compare, seen_text};
 use crate::why::{self, Grown, Growth};
@@ -67,6 +68,7 @@ impl Evaluation {
         }
         judge_base(record, &mut comparison);
         explain(record, timing.as_ref(), &mut comparison);
+        comparison.notes.extend(thresholds::notes(record));
         // Readers know the order of the suite; cells that are not in it come last.
         let place = |finding: &Finding| summary.cells.iter().position(|cell| cell.id == finding.cell);
         comparison.findings.sort_by_key(|finding| place(finding).unwrap_or(usize::MAX));

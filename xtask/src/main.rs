@@ -42,9 +42,11 @@ mod selection;
 mod selftest;
 mod statistics;
 mod summary;
+mod thresholds;
 mod timing;
 mod units;
 mod verdict;
+mod watch;
 mod why;
 mod work_folder;
 

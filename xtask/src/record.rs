@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
-use scenarios::{Answer, Phase, Sample};
+use scenarios::{Answer, Phase, Sample, Thresholds};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::Tier;
@@ -56,6 +56,18 @@ impl Side {
         }
     }
 
+    /// Returns the words for it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Base => "base",
+            Self::Head => "head",
+            Self::CanaryBase => "base of the canary",
+            Self::CanaryHead => "head of the canary",
+            Self::ConfirmBase => "base built anew",
+            Self::ConfirmHead => "head built anew",
+        }
+    }
+
     /// Tells whether it is an engine of the head.
     pub(crate) fn is_head(self) -> bool {
         matches!(self, Self::Head | Self::ConfirmHead)
@@ -85,6 +97,9 @@ pub(crate) struct Header {
     pub(crate) base: Option<BaseHeader>,
     /// A digest of the engine's binary.
     pub(crate) engine_digest: String,
+    /// The limits on what an execution uses, as the workspace had them when the run began.
+    #[serde(default, skip_serializing_if = "Thresholds::is_empty")]
+    pub(crate) thresholds: Thresholds,
     /// What the numbers depend on.
     pub(crate) context: Context,
     /// Every cell of the suite when the run began.

@@ -19,6 +19,7 @@ use crate::plan::{self, LEAST_PROCESSES, PlannedCell, Step};
 use crate::process::{EngineProcess, Fault, FaultKind, Hello};
 use crate::progress::Progress;
 use crate::record::{FailureLine, Line, PreparedLine, ProcessLine, RecordWriter, SampleLine, Side};
+use crate::watch::Watch;
 
 const HELLO_TIMEOUT: Duration = Duration::from_secs(30);
 const PREPARE_TIMEOUT_S: u64 = 900;
@@ -52,13 +53,15 @@ pub(crate) enum Answers {
     Any,
 }
 
-/// What has been done of a run.
+/// What has been done of a run, and who watches it.
 #[derive(Debug, Default)]
 pub(crate) struct Done {
     /// The (cell, process) pairs that need not be run again.
     pub(crate) processes: BTreeSet<(String, Side, u32)>,
     /// The cells that have failed.
     pub(crate) failed: BTreeSet<String>,
+    /// Who watches it.
+    pub(crate) watch: Watch,
 }
 
 /// Asks the engine who it is.
@@ -76,7 +79,7 @@ pub(crate) fn prepare(
     record: &mut RecordWriter,
     done: &mut Done,
 ) -> anyhow::Result<()> {
-    let progress = Progress::start(planned.len());
+    let progress = done.watch.progress(planned.len());
     let mut process = None;
     for planned in planned {
         let id = planned.cell.id();
@@ -148,7 +151,7 @@ pub(crate) fn measure(
     todo.retain(|step| {
         !done.processes.contains(&(planned[step.cell].cell.id(), surroundings.side, step.process))
     });
-    let progress = Progress::start(todo.len());
+    let progress = done.watch.progress(todo.len());
     let began = Instant::now();
     let mut times: Vec<(Step, Duration)> = Vec::new();
     let mut cut = 0;
@@ -163,7 +166,8 @@ pub(crate) fn measure(
         if spent && step.process >= LEAST_PROCESSES {
             cut += u32::from(!done.failed.contains(&id));
         } else if !done.failed.contains(&id) {
-            progress.now(&id, plan::time_left(&todo[index..], &times));
+            let what = done.watch.words(cell, &[surroundings.side], step.process);
+            progress.now(&what, plan::time_left(&todo[index..], &times));
             let took =
                 measure_process(surroundings, cell, step.process, Answers::Stated, record, done, &progress)?;
             times.push((*step, took));
@@ -173,6 +177,7 @@ pub(crate) fn measure(
         *left -= 1;
         if *left == 0 {
             let outcome = if done.failed.contains(&id) { "failed" } else { "measured" };
+            done.watch.end_cell(outcome);
             let rest = todo.len() - index - 1;
             progress.line(&format!("{id}: {outcome}; {rest} processes to go"));
         }
@@ -193,6 +198,9 @@ pub(crate) fn measure_process(
     let began = Instant::now();
     let outcome = cell::run(surroundings, planned, process, answers)?;
     let took = began.elapsed();
+    for sample in &outcome.samples {
+        done.watch.sample(&planned.cell, surroundings.side, process, sample, progress);
+    }
     let lines = kept(surroundings.side, planned, process, (outcome, took), done, progress);
     record.append(&lines)?;
     Ok(took)

@@ -111,16 +111,16 @@ impl Timing {
         Ok(Some(Self { cells, canary, contaminated, told: told(record, &measured, &family) }))
     }
 
-    /// Returns the cells that need no more pairs.
-    pub(crate) fn decided(record: &Record) -> anyhow::Result<BTreeSet<String>> {
-        let Some(base) = &record.header.base else { return Ok(BTreeSet::new()) };
+    /// Returns the cells that need no more pairs, and what is said of them.
+    pub(crate) fn decided(record: &Record) -> anyhow::Result<BTreeMap<String, Call>> {
+        let Some(base) = &record.header.base else { return Ok(BTreeMap::new()) };
         let measured = Processes::of(record);
         let family = family(base, record.header.planned.len())?;
-        let planned = record.header.planned.iter().filter(|planned| {
-            let pairs = measured.gated(planned, [Side::Base, Side::Head]);
-            pairs.is_some_and(|pairs| family.early(&pairs).is_some())
+        let decided = record.header.planned.iter().filter_map(|planned| {
+            let pairs = measured.gated(planned, [Side::Base, Side::Head])?;
+            Some((planned.cell.id(), family.early(&pairs)?.call))
         });
-        Ok(planned.map(|planned| planned.cell.id()).collect())
+        Ok(decided.collect())
     }
 
     /// Returns the cells that a second build must show again; none if nothing is called anyway.

@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::cache::CacheStats;
-use crate::metrics::{Totals, allocations, begin_peak, peak_bytes};
+use crate::metrics::{Totals, allocations, begin_peak, cpu_time, peak_bytes, resident_memory};
 use crate::pond::Pond;
-
-use super::process::{cpu_time, peak_rss_bytes};
 
 /// Clocks and allocations at one moment.
 pub(super) struct Reading {
@@ -76,8 +74,8 @@ impl Reading {
         metrics.insert("alloc_count".to_owned(), count - self.allocations.0);
         metrics.insert("alloc_bytes".to_owned(), bytes - self.allocations.1);
         metrics.insert("alloc_peak_bytes".to_owned(), peak);
-        if let Some(bytes) = peak_rss_bytes() {
-            metrics.insert("peak_rss_bytes".to_owned(), bytes);
+        if let Some(memory) = resident_memory() {
+            metrics.insert("peak_rss_bytes".to_owned(), memory.peak_bytes);
         }
         metrics
     }

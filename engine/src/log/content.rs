@@ -170,19 +170,25 @@ impl Content {
         let file = match shared.opened.get() {
             Some(file) => file,
             None => {
-                let file = File::open(path).map_err(Error::io("read stored content", path))?;
+                let file = File::open(path).map_err(|error| self.refused(path, error))?;
                 shared.opened.get_or_init(|| file)
             }
         };
         let mut bytes = vec![0; (range.end - range.start) as usize];
         file.read_exact_at(&mut bytes, range.start).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => self.damaged("the file is too short".to_owned()),
-            _ => Error::io("read stored content", path)(error),
+            _ => self.refused(path, error),
         })?;
         shared.recorder.count(Counter::ContentReads, 1);
         shared.recorder.count(Counter::ContentReadBytes, bytes.len() as u64);
         shared.recorder.request("content", || path.clone(), range);
         Ok(Bytes::from(bytes))
+    }
+
+    /// Makes the error of a read that the file system refused.
+    fn refused(&self, path: &Path, error: io::Error) -> Error {
+        self.shared.recorder.store_error();
+        Error::io("read stored content", path)(error)
     }
 
     fn damaged(&self, detail: String) -> Error {

@@ -28,6 +28,8 @@ pub struct Recorder {
     stage_alloc_bytes: [AtomicU64; STAGES.len()],
     stage_peaks: [AtomicU64; STAGES.len()],
     counters: Vec<AtomicU64>,
+    /// No counter: those are sent as the metrics of a cell, and this one would be missing from every baseline.
+    store_errors: AtomicU64,
     trace: Option<Trace>,
     accesses: Option<Accesses>,
 }
@@ -92,6 +94,7 @@ impl Recorder {
             stage_alloc_bytes: Default::default(),
             stage_peaks: Default::default(),
             counters: Counter::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
+            store_errors: AtomicU64::new(0),
             trace: (ENABLED && tracing).then(Trace::new),
             accesses: None,
         }
@@ -125,6 +128,17 @@ impl Recorder {
         if ENABLED {
             self.counters[counter as usize].fetch_add(amount, Relaxed);
         }
+    }
+
+    /// Notes that a request to the store, or a read of stored content, failed.
+    #[cold]
+    pub(crate) fn store_error(&self) {
+        self.store_errors.fetch_add(1, Relaxed);
+    }
+
+    /// Returns how many requests to the store and reads of stored content failed so far.
+    pub fn store_errors(&self) -> u64 {
+        self.store_errors.load(Relaxed)
     }
 
     /// Notes a request for a range of a stored file, if accesses are recorded.

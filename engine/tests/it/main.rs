@@ -21,6 +21,7 @@ mod import_csv;
 mod import_parquet;
 mod import_versions;
 mod knobs;
+mod live;
 mod pond_command;
 mod query;
 mod reference;

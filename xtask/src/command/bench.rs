@@ -17,8 +17,9 @@ use crate::record::{BaseHeader, CutLine, EndLine, Header, Line, Record, RecordWr
 use crate::report::{self, Align, Colors, Table};
 use crate::runner::{self, Done, Surroundings};
 use crate::selection::{self, Selection};
+use crate::watch::Watch;
 use crate::work_folder::WorkFolder;
-use crate::{clock, engine_build, micro, resolve};
+use crate::{clock, engine_build, micro, resolve, thresholds};
 
 /// Runs the command.
 pub(crate) fn run(paths: &Paths, options: &BenchOptions) -> anyhow::Result<Exit> {
@@ -161,6 +162,7 @@ fn bench(
         let (record, header) = RecordWriter::create(&paths.runs(), wanted)?;
         (record, header, Done::default())
     };
+    done.watch = Watch::of(&header, options.live);
     match engine {
         Some(engine) => {
             let work = WorkFolder::make(paths)?;
@@ -207,6 +209,7 @@ fn header(
         against: options.against.clone(),
         base: None,
         engine_digest: engine.map(|engine| engine.digest.clone()).unwrap_or_default(),
+        thresholds: thresholds::of_workspace(paths)?,
         // An engine that does not greet is still run: then every cell says why it failed.
         context: Context::read(
             &paths.root,
@@ -238,6 +241,7 @@ pub(super) fn resume(paths: &Paths, wanted: &Header) -> anyhow::Result<(RecordWr
             let done = Done {
                 processes: record.finished(),
                 failed: record.failures.iter().map(|failure| failure.cell.clone()).collect(),
+                watch: Watch::default(),
             };
             eprintln!("resuming run {}: {} processes are done", header.run, done.processes.len());
             return Ok((writer, record.header, done));

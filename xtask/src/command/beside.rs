@@ -27,8 +27,9 @@ use crate::runner::{self, Done, Surroundings, cell};
 use crate::selection::Selection;
 use crate::timing::{self, Timing};
 use crate::verdict::Verdict;
+use crate::watch::Watch;
 use crate::work_folder::WorkFolder;
-use crate::{clock, engine_build, engine_code, engine_store, explained, random};
+use crate::{clock, engine_build, engine_code, engine_store, explained, random, thresholds};
 
 /// Pairs of processes for a cell, if no other number is asked for.
 pub(crate) const PAIRS: u32 = 24;
@@ -195,6 +196,7 @@ pub(super) fn measure(
         let (record, header) = RecordWriter::create(&paths.runs(), wanted)?;
         (record, header, Done::default())
     };
+    done.watch = Watch::of(&header, options.live);
     for side in &sides.compared {
         runner::prepare(side, &header.planned, &mut record, &mut done)?;
     }
@@ -329,6 +331,7 @@ fn header(
         against: options.against.clone(),
         base: Some(base),
         engine_digest: engines.head.built.digest.clone(),
+        thresholds: thresholds::of_workspace(paths)?,
         context: head,
         suite_cells: selection.suite.cells().iter().map(Cell::id).collect(),
         planned,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use scenarios::{Cell, Claim, LEDGER, Ledger, nearest};
+use scenarios::{Cell, Claim, LEDGER, Ledger, Thresholds, nearest};
 
 use super::print;
 use crate::chart;
@@ -81,6 +81,7 @@ fn header(
         against: None,
         base: None,
         engine_digest: engine.digest.clone(),
+        thresholds: Thresholds::default(),
         context: Context::read(&paths.root, runner::greet(&engine.binary).ok().as_ref()),
         suite_cells: planned.iter().map(|planned| Cell::id(&planned.cell)).collect(),
         planned,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, ensure};
+use scenarios::Thresholds;
 
 use super::{beside, print};
 use crate::cli::{SelftestOptions, Tier};
@@ -257,6 +258,7 @@ impl Bench<'_> {
             against: None,
             base: Some(base),
             engine_digest: String::new(),
+            thresholds: Thresholds::default(),
             context,
             suite_cells: planned.iter().map(|planned| planned.cell.id()).collect(),
             planned,

@@ -74,7 +74,7 @@ pub(crate) struct Judged {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Called {
     /// What is said.
-    pub(super) call: Call,
+    pub(crate) call: Call,
     /// The pairs it rests on, from the first on.
     pub(super) pairs: usize,
     /// The test behind it.

@@ -29,6 +29,7 @@ pub(crate) fn header() -> Header {
         against: None,
         base: None,
         engine_digest: "d".into(),
+        thresholds: Thresholds::default(),
         context: Context {
             revision: "v".into(),
             engine_version: "1".into(),

@@ -10,6 +10,7 @@ use scenarios::{Answer, Cell, Phase, Sample};
 use super::{Answers, Surroundings, out_of_turn};
 use crate::plan::PlannedCell;
 use crate::process::{EngineProcess, Fault, FaultKind};
+use crate::record::Side;
 
 /// What one process gave.
 #[derive(Debug)]
@@ -43,12 +44,13 @@ pub(crate) fn run(
 
 /// Runs a cell in two fresh processes, which execute in turn: one, the other, the other, the one.
 ///
-/// What disturbs the machine for longer than an execution then disturbs both alike.
+/// What disturbs the machine for longer than an execution then disturbs both alike. `took` is called between executions.
 pub(crate) fn run_in_turn(
     sides: [&Surroundings; 2],
     planned: &PlannedCell,
     process: u32,
     answers: Answers,
+    took: &mut dyn FnMut(Side, &Sample),
 ) -> anyhow::Result<[(Outcome, Duration); 2]> {
     let mut players = Vec::with_capacity(2);
     for (place, side) in sides.into_iter().enumerate() {
@@ -59,7 +61,9 @@ pub(crate) fn run_in_turn(
     for execution in 0..=planned.warm {
         let order = if execution % 2 == 0 { [0, 1] } else { [1, 0] };
         for place in order {
-            players[place].execute(execution);
+            if let Some(sample) = players[place].execute(execution) {
+                took(sides[place].side, sample);
+            }
         }
     }
     let mut outcomes = Vec::with_capacity(2);
@@ -105,18 +109,19 @@ impl Player {
         player
     }
 
-    /// Lets it execute once, unless it has failed.
-    fn execute(&mut self, execution: u32) {
-        let Some(engine) = self.engine.as_mut().filter(|_| self.fault.is_none()) else { return };
+    /// Lets it execute once, unless it has failed; returns what it measured.
+    fn execute(&mut self, execution: u32) -> Option<&Sample> {
+        let engine = self.engine.as_mut().filter(|_| self.fault.is_none())?;
         let began = Instant::now();
         engine.renew_deadline();
         let request = if execution == 0 { &self.request } else { &Request::Next };
         let sample = engine.send(request).and_then(|()| sample_of(engine));
+        self.took += began.elapsed();
         match sample {
             Ok(sample) => self.samples.push(sample),
             Err(fault) => self.fault = Some(fault),
         }
-        self.took += began.elapsed();
+        self.samples.last().filter(|_| self.fault.is_none())
     }
 
     fn end(mut self, planned: &PlannedCell, answers: Answers) -> (Outcome, Duration) {

@@ -1,16 +1,17 @@
 //! Two sides in turn: in every round each cell once on both, in random order, and a canary.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use scenarios::Sample;
 
 use super::{Answers, Done, Surroundings, cell, kept};
 use crate::cli::Tier;
 use crate::plan::{LEAST_PROCESSES, PlannedCell};
 use crate::progress::Progress;
 use crate::random;
-use crate::record::{CutLine, Header, Record, RecordWriter};
+use crate::record::{CutLine, Header, Record, RecordWriter, Side};
 use crate::timing::{self, Timing};
 
 /// The engines of a comparison.
@@ -36,11 +37,11 @@ pub(crate) fn measure_pairs(
     let rounds = if exact { LEAST_PROCESSES } else { base.pairs };
     let looks = timing::family(base, header.planned.len());
     let began = Instant::now();
-    let mut decided = BTreeSet::new();
+    let mut decided = BTreeMap::new();
     for round in 0..rounds {
         let is_open = |planned: &&PlannedCell| {
             let id = planned.cell.id();
-            !decided.contains(&id) && !done.failed.contains(&id)
+            !decided.contains_key(&id) && !done.failed.contains(&id)
         };
         let open: Vec<&PlannedCell> = header.planned.iter().filter(is_open).collect();
         if open.is_empty() {
@@ -56,9 +57,10 @@ pub(crate) fn measure_pairs(
         if let Some(canary) = canary.filter(|canary| !exact && !done.failed.contains(&canary.cell.id())) {
             turns.push((canary, &sides.canary));
         }
-        let progress = Progress::start(turns.len());
+        let (progress, count) = (done.watch.progress(turns.len()), turns.len());
         for (turn, (planned, sides)) in random::shuffled(turns, base.seed, round).into_iter().enumerate() {
-            progress.now(&planned.cell.id(), None);
+            let left = done.watch.left(count - turn + count * (rounds - round - 1) as usize, budget);
+            progress.now(&done.watch.words(planned, &[sides[0].side, sides[1].side], round), left);
             pair(planned, sides, round, random::coin(base.seed, round, turn), record, done, &progress)?;
             progress.step();
         }
@@ -71,6 +73,7 @@ pub(crate) fn measure_pairs(
         if !exact && is_look && round + 1 < rounds {
             let so_far = Record::read(record.folder(), CutLine::LeaveOut)?;
             decided = Timing::decided(&so_far).context("cannot look at the pairs so far")?;
+            done.watch.decide(decided.values().copied());
         }
     }
     Ok(0)
@@ -94,10 +97,12 @@ pub(crate) fn confirm_pairs(
         }
         let cells: Vec<&PlannedCell> =
             cells.iter().copied().filter(|planned| !done.failed.contains(&planned.cell.id())).collect();
-        let progress = Progress::start(cells.len());
+        let (progress, count) = (done.watch.progress(cells.len()), cells.len());
         // Other orders and coins than those that flagged the cells.
         for (turn, planned) in random::shuffled(cells, !base.seed, round).into_iter().enumerate() {
-            progress.now(&format!("confirm {}", planned.cell.id()), None);
+            let left = done.watch.left(count - turn + count * (base.pairs - round - 1) as usize, None);
+            let what = done.watch.words(planned, &[sides[0].side, sides[1].side], round);
+            progress.now(&format!("confirm {what}"), left);
             pair(planned, sides, round, random::coin(!base.seed, round, turn), record, done, &progress)?;
             progress.step();
         }
@@ -122,7 +127,9 @@ fn pair(
         return Ok(());
     }
     let in_order = if head_first { [head, base] } else { [base, head] };
-    let outcomes = cell::run_in_turn(in_order, planned, round, Answers::Stated)?;
+    let mut took =
+        |side: Side, sample: &Sample| done.watch.sample(&planned.cell, side, round, sample, progress);
+    let outcomes = cell::run_in_turn(in_order, planned, round, Answers::Stated, &mut took)?;
     let mut lines = Vec::new();
     for (side, outcome) in in_order.into_iter().zip(outcomes) {
         lines.extend(kept(side.side, planned, round, outcome, done, progress));

@@ -311,6 +311,9 @@ pub(crate) struct ExportArguments {
     /// Replace an export of other patterns
     #[arg(long)]
     pub replace: bool,
+    /// Show on the terminal what is exported, how fast, what caches do, and memory, as it goes on
+    #[arg(long)]
+    pub live: bool,
 }
 
 fn delimiter(text: &str) -> Result<u8, String> {

@@ -2,11 +2,13 @@
 
 use anyhow::Result;
 use engine::{ExportOptions, Pattern, Pond, Units};
+use scenarios::Thresholds;
 
 use crate::cli::ExportArguments;
+use crate::watch::Watch;
 use crate::{output, terminal, times};
 
-pub(crate) fn run(pond: &Pond, arguments: &ExportArguments) -> Result<()> {
+pub(crate) fn run(pond: &Pond, thresholds: Thresholds, arguments: &ExportArguments) -> Result<()> {
     let patterns =
         arguments.patterns.iter().map(|text| Pattern::parse(text)).collect::<Result<Vec<_>, _>>()?;
     let range = times::range(arguments.start.as_deref(), arguments.end.as_deref())?;
@@ -18,13 +20,8 @@ pub(crate) fn run(pond: &Pond, arguments: &ExportArguments) -> Result<()> {
         jobs: arguments.jobs.unwrap_or_else(|| pond.knobs().jobs()),
         replace: arguments.replace,
     };
-    let bar = terminal::count_bar(0);
-    bar.set_message("exporting");
-    let manifest = pond.export(&options, &|done, total| {
-        bar.set_length(total);
-        bar.set_position(done);
-    });
-    bar.finish_and_clear();
+    let watch = Watch::new(pond, thresholds, arguments.live)?;
+    let (manifest, crossed) = watch.over(|told| pond.export_told(&options, told));
     let manifest = manifest?;
     for target in &manifest.targets {
         if target.rows == 0 {
@@ -48,10 +45,12 @@ pub(crate) fn run(pond: &Pond, arguments: &ExportArguments) -> Result<()> {
         0 => String::new(),
         kept => format!(" ({kept} were there already)"),
     };
-    output::line(&format!(
+    let exported = format!(
         "exported {} series, {} rows, {files} files{kept}, {bytes}, to {}",
         manifest.targets.len(),
         manifest.rows(),
         arguments.dir.display()
-    ))
+    );
+    let crossed = crossed.iter().map(|crossing| format!("threshold crossed: {crossing}"));
+    output::lines(std::iter::once(exported).chain(crossed))
 }

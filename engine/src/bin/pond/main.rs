@@ -12,12 +12,13 @@ mod output;
 mod stats;
 mod terminal;
 mod times;
+mod watch;
 
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser};
-use engine::{CountingAllocator, Knobs, Pond, PondOptions};
+use engine::{CountingAllocator, Knobs, Pond, PondOptions, thresholds_of_pond};
 
 use cli::{Cli, Command};
 
@@ -62,7 +63,7 @@ fn run(cli: Cli) -> Result<()> {
         }
         _ => cli.pond.context("which pond? give --pond DIR before the command, or set POND=DIR")?,
     };
-    let mut knobs = Knobs::of_pond(&root)?;
+    let (mut knobs, thresholds) = (Knobs::of_pond(&root)?, thresholds_of_pond(&root)?);
     cli.settings.iter().try_for_each(|setting| knobs.assign(setting))?;
     let accesses = matches!(cli.command, Command::Explain(_));
     let options = PondOptions { knobs, trace: cli.trace.is_some(), accesses, ..PondOptions::default() };
@@ -83,7 +84,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Cat(arguments) => cat::run(&pond, &arguments)?,
         Command::Explain(arguments) => explain::run(&pond, &arguments)?,
         Command::Log { limit } => listing::log(&pond, limit)?,
-        Command::Export(arguments) => export::run(&pond, &arguments)?,
+        Command::Export(arguments) => export::run(&pond, thresholds, &arguments)?,
         Command::Stats => stats::pond(&pond)?,
         Command::Knobs => stats::knobs(pond.knobs())?,
         Command::Cell | Command::Completions { .. } => unreachable!("both were answered above"),

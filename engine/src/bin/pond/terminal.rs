@@ -4,7 +4,7 @@ use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Makes a progress bar over bytes; hidden if standard error is no terminal.
 pub(crate) fn byte_bar(total: u64) -> ProgressBar {
@@ -16,14 +16,25 @@ pub(crate) fn count_bar(total: u64) -> ProgressBar {
     bar(total, "{msg} [{bar:30}] {pos}/{len} {eta}")
 }
 
+/// Makes a progress bar over series with room for lines below; nothing if standard error is no terminal. It is drawn
+/// when it is told to, `hz` times a second at most.
+pub(crate) fn live_bar(hz: u8) -> Option<ProgressBar> {
+    let style = style("exporting [{bar:30}] {pos}/{len} series{msg}");
+    let target = ProgressDrawTarget::stderr_with_hz(hz);
+    stderr().is_terminal().then(|| ProgressBar::with_draw_target(None, target).with_style(style))
+}
+
 fn bar(total: u64, template: &str) -> ProgressBar {
     if !stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template(template).expect("the template is valid").progress_chars("=> ");
-    let bar = ProgressBar::new(total).with_style(style);
+    let bar = ProgressBar::new(total).with_style(style(template));
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("the template is valid").progress_chars("=> ")
 }
 
 /// Shows a time as RFC 3339 in UTC.
