@@ -135,6 +135,7 @@ pub const METRICS: &[Metric] = &[
     metric("providers_built", Kind::Exact, "providers", "table providers built"),
     metric("schemas_read", Kind::Exact, "schemas", "series schemas resolved"),
     metric("plans_built", Kind::Exact, "plans", "query plans built"),
+    metric("versions_scanned", Kind::Exact, "versions", "file versions that planned scans read"),
     metric("footers_read", Kind::Exact, "footers", "Parquet footers decoded"),
     metric("row_groups_read", Kind::Exact, "row groups", "Parquet row groups decoded"),
     metric("rows_read", Kind::Exact, "rows", "rows decoded from stored content or source files"),

@@ -33,6 +33,7 @@ counters! {
     ProvidersBuilt => "providers_built",
     SchemasRead => "schemas_read",
     PlansBuilt => "plans_built",
+    VersionsScanned => "versions_scanned",
     FootersRead => "footers_read",
     RowGroupsRead => "row_groups_read",
     RowsRead => "rows_read",

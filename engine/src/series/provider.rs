@@ -228,6 +228,7 @@ impl TableProvider for SeriesTable {
         let all: usize = self.members.iter().map(|member| member.series.parts.len()).sum();
         label().global_counter(FILES_PRUNED).add(all - stored.len());
         label().global_counter(FILES_SCANNED).add(stored.len());
+        first.recorder().count(Counter::VersionsScanned, stored.len() as u64);
         let url = ObjectStoreUrl::parse(STORE_URL)?;
         let config = FileScanConfigBuilder::new(url, Arc::new(source))
             .with_file_groups(groups)
