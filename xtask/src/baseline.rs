@@ -103,6 +103,22 @@ impl Baseline {
         Self { run: run.to_owned(), started: started.to_owned(), ..self }
     }
 
+    /// Keeps counters from gating that did not repeat when another baseline was measured: that they repeat in one run
+    /// does not show that they always do.
+    pub(crate) fn keeping_unstable(mut self, old: &Self) -> Self {
+        for (id, phases) in &old.unstable {
+            for (phase, counters) in phases {
+                let Some(own) = self.cells.get_mut(id).and_then(|cell| cell.get_mut(phase)) else { continue };
+                for (name, seen) in counters {
+                    let Some(values) = own.remove(name) else { continue };
+                    let unstable = self.unstable.entry(id.clone()).or_default().entry(*phase).or_default();
+                    unstable.insert(name.clone(), seen.iter().copied().chain(values.distinct()).collect());
+                }
+            }
+        }
+        self
+    }
+
     /// Says what became better or worse, and keeps what was accepted before.
     pub(crate) fn replacing(mut self, old: Option<&Self>) -> Self {
         let Some(old) = old else { return self };

@@ -251,6 +251,9 @@ pub(crate) enum BaselineAction {
         /// Why the numbers are right.
         #[arg(long)]
         reason: String,
+        /// Let counters gate that repeat now and did not when the replaced baseline was measured
+        #[arg(long)]
+        gate_again: bool,
         /// The suites. Default: `smoke`
         suites: Vec<String>,
     },

@@ -30,6 +30,15 @@ impl Values {
         }
     }
 
+    /// Returns the values that it had, for [`Seen`].
+    pub(crate) fn distinct(&self) -> impl Iterator<Item = Option<u64>> {
+        let values = match self {
+            Self::Same(value) => std::slice::from_ref(value),
+            Self::Each(values) => values,
+        };
+        values.iter().copied().map(Some)
+    }
+
     /// Pairs the executions that both sides have; a value that is always the same pairs with every one.
     pub(crate) fn pairs(&self, other: &Self) -> Vec<(u64, u64)> {
         match (self, other) {

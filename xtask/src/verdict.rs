@@ -298,7 +298,10 @@ fn compare_phase(
                 None => finding.text = format!("was {before}, is missing now"),
             },
             (None, Some(now)) if base.unstable.contains_key(name) => {
-                let text = format!("{id}: {} {name} repeats now ({now}); bless to gate it", phase.name());
+                let text = format!(
+                    "{id}: {} {name} repeats now ({now}); `baseline bless --gate-again` gates it",
+                    phase.name()
+                );
                 comparison.notes.push(text);
                 continue;
             }

@@ -19,7 +19,7 @@ pub(crate) fn run(paths: &Paths, action: &BaselineAction) -> anyhow::Result<Exit
         BaselineAction::Save { name } => save(paths, name),
         BaselineAction::List => list(paths),
         BaselineAction::Show { name } => show(paths, name),
-        BaselineAction::Bless { reason, suites } => bless(paths, reason, suites),
+        BaselineAction::Bless { reason, gate_again, suites } => bless(paths, reason, *gate_again, suites),
         BaselineAction::Check => check(paths),
     }
 }
@@ -119,7 +119,7 @@ fn story(baseline: &Baseline) -> String {
     out
 }
 
-fn bless(paths: &Paths, reason: &str, suites: &[String]) -> anyhow::Result<Exit> {
+fn bless(paths: &Paths, reason: &str, gate_again: bool, suites: &[String]) -> anyhow::Result<Exit> {
     ensure!(!reason.trim().is_empty(), "the reason is empty; say why the numbers are right");
     let default = [selection::DEFAULT_SUITE.to_owned()];
     let suites = if suites.is_empty() { &default[..] } else { suites };
@@ -133,7 +133,10 @@ fn bless(paths: &Paths, reason: &str, suites: &[String]) -> anyhow::Result<Exit>
         }
         let path = paths.baseline_of(name);
         let (old, lost) = Baseline::to_replace(&path)?;
-        let new = Baseline::new(&Summary::of(&record).measured(), reason);
+        let mut new = Baseline::new(&Summary::of(&record).measured(), reason);
+        if let Some(old) = old.as_ref().filter(|_| !gate_again) {
+            new = new.keeping_unstable(old);
+        }
         let new = new.of_run(&record.header.run, &record.header.started).replacing(old.as_ref());
         blessed.push((path, new, lost));
     }

@@ -114,6 +114,29 @@ fn blessing_says_what_becomes_better_and_worse() {
 }
 
 #[test]
+fn a_counter_that_did_not_repeat_gates_again_when_told_to() {
+    let workspace = Workspace::new();
+    workspace.expect(0, "open=unstable", &["bench"]);
+    workspace.expect(0, "", &["baseline", "bless", "--reason", "first"]);
+    let values = |workspace: &Workspace| {
+        let text = workspace.read("baselines/smoke.json");
+        let baseline: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let of = |table: &str| baseline[table]["smoke/open[size=tiny]"]["cold"]["rows_read"].clone();
+        (of("cells"), of("unstable"))
+    };
+    let (gating, seen) = values(&workspace);
+    assert_eq!((gating, seen.as_array().unwrap().len()), (serde_json::Value::Null, 2));
+    let ran = workspace.expect(0, "", &["bench"]);
+    assert!(ran.stdout.contains("`baseline bless --gate-again` gates it"), "{}", ran.stdout);
+    workspace.expect(0, "", &["baseline", "bless", "--reason", "it happens to repeat"]);
+    let (gating, seen) = values(&workspace);
+    assert_eq!((gating, seen.as_array().unwrap().len()), (serde_json::Value::Null, 3));
+    workspace.expect(0, "", &["baseline", "bless", "--reason", "it was repaired", "--gate-again"]);
+    let (gating, seen) = values(&workspace);
+    assert!(gating.is_number() && seen.is_null(), "{gating} {seen}");
+}
+
+#[test]
 fn a_damaged_baseline_is_replaced_and_a_newer_one_is_not() {
     let workspace = Workspace::new();
     workspace.bless();
