@@ -1,9 +1,12 @@
 //! Histories: runs added to a folder and to a branch, what is found in them, and what is refused.
 
+use std::process::Command;
+
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::revisions::{git, repository};
-use crate::workspace::Workspace;
+use crate::workspace::{Ran, Workspace};
 
 const FILE: &str = "target/pondmark/history/smoke.jsonl";
 
@@ -11,7 +14,12 @@ const FILE: &str = "target/pondmark/history/smoke.jsonl";
 fn with_runs(workspace: &Workspace, runs: usize, wall: impl Fn(usize) -> f64) {
     workspace.expect(0, "", &["bench"]);
     workspace.expect(0, "", &["history", "add"]);
-    let first: Value = serde_json::from_str(&workspace.read(FILE)).unwrap();
+    multiply(workspace, FILE, runs, wall);
+}
+
+/// Makes a history with one run one of many like it; `wall` gives the factor of each run's times.
+pub(crate) fn multiply(workspace: &Workspace, file: &str, runs: usize, wall: impl Fn(usize) -> f64) {
+    let first: Value = serde_json::from_str(&workspace.read(file)).unwrap();
     let mut text = String::new();
     for number in 0..runs {
         let mut line = first.clone();
@@ -29,7 +37,7 @@ fn with_runs(workspace: &Workspace, runs: usize, wall: impl Fn(usize) -> f64) {
         }
         text.push_str(&format!("{line}\n"));
     }
-    workspace.write(FILE, &text);
+    workspace.write(file, &text);
 }
 
 #[test]
@@ -172,19 +180,143 @@ fn a_branch_with_anything_else_is_refused() {
     assert!(ran.stderr.contains("there is no git repository here; use --folder"), "{}", ran.stderr);
 }
 
+/// A bare repository as a server has it, and runs to add, as another job has measured them.
+struct Server {
+    origin: TempDir,
+    measured: Workspace,
+    runs: Vec<String>,
+}
+
+impl Server {
+    fn new(runs: usize) -> Self {
+        let measured = repository();
+        let origin = tempfile::tempdir().unwrap();
+        let path = origin.path().to_str().unwrap();
+        git(&measured, &["clone", "--quiet", "--bare", ".", path]);
+        let measure = |_| {
+            measured.expect(0, "", &["bench"]);
+            measured.latest().to_string_lossy().into_owned()
+        };
+        let runs = (0..runs).map(measure).collect();
+        Self { origin, measured, runs }
+    }
+
+    /// Checks out as `actions/checkout` does with `fetch-depth: 0`.
+    fn checkout(&self) -> Workspace {
+        let workspace = Workspace::new();
+        git(&workspace, &["init", "--quiet", "--initial-branch", "main"]);
+        git(&workspace, &["remote", "add", "origin", self.origin.path().to_str().unwrap()]);
+        fetch(&workspace);
+        git(&workspace, &["checkout", "--quiet", "--force", "-B", "main", "refs/remotes/origin/main"]);
+        workspace
+    }
+
+    fn add(&self, workspace: &Workspace, runs: &[usize]) -> Ran {
+        let runs = runs.iter().map(|run| self.runs[*run].as_str());
+        let words: Vec<&str> =
+            ["history", "add"].into_iter().chain(runs).chain(["--branch", "numbers"]).collect();
+        workspace.expect(0, "", &words)
+    }
+
+    /// Returns what is on the server's branch: its commits, and the runs of its history.
+    fn numbers(&self) -> (String, usize) {
+        let read = |arguments: &[&str]| {
+            let output =
+                Command::new("git").args(arguments).current_dir(self.origin.path()).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let commits = read(&["rev-list", "--count", "numbers"]).trim().to_owned();
+        (commits, read(&["show", "numbers:smoke.jsonl"]).lines().count())
+    }
+}
+
+fn fetch(workspace: &Workspace) {
+    git(workspace, &["fetch", "--quiet", "--prune", "origin", "+refs/heads/*:refs/remotes/origin/*"]);
+}
+
+fn push(workspace: &Workspace) {
+    git(workspace, &["push", "--quiet", "origin", "numbers"]);
+}
+
 #[test]
-fn a_branch_that_was_only_fetched_goes_on() {
-    let workspace = repository();
-    workspace.expect(0, "", &["bench"]);
-    workspace.expect(0, "", &["history", "add", "--branch", "numbers"]);
-    let tip = git(&workspace, &["rev-parse", "numbers"]);
-    git(&workspace, &["update-ref", "refs/remotes/origin/numbers", tip.trim()]);
-    git(&workspace, &["update-ref", "-d", "refs/heads/numbers"]);
+fn every_fresh_checkout_adds_to_the_branch_of_its_origin() {
+    let server = Server::new(4);
+    // The first night makes the branch, the others go on with it.
+    for (number, runs) in [vec![0], vec![1, 2], vec![3]].into_iter().enumerate() {
+        let workspace = server.checkout();
+        let known = git(&workspace, &["branch", "--remotes", "--list", "origin/numbers"]);
+        assert_eq!(known.is_empty(), number == 0, "{known}");
+        server.add(&workspace, &runs);
+        push(&workspace);
+        let all = runs.iter().max().unwrap() + 1;
+        assert_eq!(server.numbers(), (all.to_string(), all));
+    }
+    // A job that runs again has nothing to add, and its push does not fail.
+    let workspace = server.checkout();
+    let ran = server.add(&workspace, &[3]);
+    assert!(ran.stdout.contains("is in numbers:smoke.jsonl already"), "{}", ran.stdout);
+    push(&workspace);
+    assert_eq!(server.numbers(), ("4".to_owned(), 4));
+    let workspace = server.checkout();
     let ran = workspace.expect(0, "", &["history", "--branch", "numbers"]);
-    assert!(ran.stdout.contains("\n1 run, from"), "{}", ran.stdout);
-    workspace.expect(0, "", &["bench"]);
-    workspace.expect(0, "", &["history", "add", "--branch", "numbers"]);
-    assert_eq!(git(&workspace, &["rev-parse", "numbers~1"]), tip);
+    assert!(ran.stdout.contains("\n4 runs, from"), "{}", ran.stdout);
+    assert!(git(&workspace, &["branch", "--list", "numbers"]).is_empty(), "reading makes no branch");
+}
+
+#[test]
+fn a_single_branch_that_is_fetched_by_name_goes_on() {
+    let server = Server::new(2);
+    let workspace = server.checkout();
+    server.add(&workspace, &[0]);
+    push(&workspace);
+    let workspace = Workspace::new();
+    git(&workspace, &["init", "--quiet"]);
+    git(&workspace, &["remote", "add", "origin", server.origin.path().to_str().unwrap()]);
+    git(&workspace, &["fetch", "--quiet", "--depth", "1", "origin", "numbers"]);
+    server.add(&workspace, &[1]);
+    push(&workspace);
+    assert_eq!(server.numbers(), ("2".to_owned(), 2));
+}
+
+#[test]
+fn a_branch_that_is_behind_its_origin_goes_on_from_there() {
+    let server = Server::new(3);
+    let (here, there) = (server.checkout(), server.checkout());
+    server.add(&here, &[0]);
+    push(&here);
+    fetch(&there);
+    server.add(&there, &[1]);
+    push(&there);
+    fetch(&here);
+    let ran = here.expect(0, "", &["history", "--branch", "numbers"]);
+    assert!(ran.stdout.contains("\n2 runs, from"), "{}", ran.stdout);
+    server.add(&here, &[2]);
+    push(&here);
+    assert_eq!(server.numbers(), ("3".to_owned(), 3));
+    assert_eq!(git(&here, &["status", "--porcelain"]), "");
+}
+
+#[test]
+fn branches_that_have_diverged_are_refused_with_the_way_out() {
+    let server = Server::new(3);
+    let (here, there) = (server.checkout(), server.checkout());
+    server.add(&here, &[0]);
+    server.add(&there, &[1]);
+    push(&there);
+    fetch(&here);
+    let before = git(&here, &["rev-parse", "numbers"]);
+    for arguments in [&["history", "add", &server.runs[2]][..], &["history"]] {
+        let ran = here.expect(2, "", &[arguments, &["--branch", "numbers"]].concat());
+        assert!(ran.stderr.contains("branches numbers and origin/numbers have diverged"), "{}", ran.stderr);
+    }
+    assert_eq!(git(&here, &["rev-parse", "numbers"]), before);
+    // What the message says.
+    git(&here, &["branch", "--force", "numbers", "origin/numbers"]);
+    server.add(&here, &[0]);
+    push(&here);
+    assert_eq!(server.numbers(), ("2".to_owned(), 2));
+    assert!(server.measured.path("target/pondmark/runs").is_dir());
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! Histories on a branch of git that nothing else is on. The user's checkout and index are never touched: blobs, trees
 //! and commits are made by git's plumbing, with an index of its own.
+//!
+//! What was fetched from `origin` counts: a branch that is missing here or behind goes on from there, so that a push never
+//! has to be forced. Nothing is fetched or pushed.
 
 use std::path::{Path, PathBuf};
 
@@ -25,6 +28,14 @@ pub(super) struct Branch<'a> {
     scratch: PathBuf,
 }
 
+/// The last commits of a branch.
+struct Tips {
+    /// The branch's own, if it is here.
+    own: Option<String>,
+    /// The one that the history goes on from: the branch's own, or that of `origin` if it is ahead.
+    newest: Option<String>,
+}
+
 impl<'a> Branch<'a> {
     /// Takes a branch by its short name, whether it is there or not.
     pub(super) fn new(paths: &'a Paths, name: &str) -> anyhow::Result<Self> {
@@ -38,14 +49,14 @@ impl<'a> Branch<'a> {
 
     /// Lists the suites on the branch; none if there is no such branch.
     pub(super) fn suites(&self) -> anyhow::Result<Vec<String>> {
-        let Some(commit) = self.commit() else { return Ok(Vec::new()) };
+        let Some(commit) = self.tips()?.newest else { return Ok(Vec::new()) };
         let files = self.files(&commit)?;
         Ok(files.iter().filter_map(|name| name.strip_suffix(ENDING)).map(str::to_owned).collect())
     }
 
     /// Reads the runs of a suite in the order in which they were added.
     pub(super) fn read(&self, suite: &str) -> anyhow::Result<Vec<RunLine>> {
-        match self.commit() {
+        match self.tips()?.newest {
             Some(commit) => line::parse(&self.file(suite), &self.text(&commit, suite)?),
             None => Ok(Vec::new()),
         }
@@ -55,23 +66,27 @@ impl<'a> Branch<'a> {
     pub(super) fn add(&self, run: &RunLine) -> anyhow::Result<Added> {
         self.require_free()?;
         for _ in 0..TRIES {
-            let old = self.local();
-            let parent = old.clone().or_else(|| self.fetched());
-            let before = match &parent {
+            let Tips { own, newest } = self.tips()?;
+            let before = match &newest {
                 Some(commit) => self.text(commit, &run.suite)?,
                 None => String::new(),
             };
             let before = line::whole(&before);
-            if line::parse(&self.file(&run.suite), before)?.iter().any(|there| there.is_same_run(run)) {
-                return Ok(Added::Before);
-            }
-            let commit = self.make_commit(parent.as_deref(), run, &format!("{before}{}", run.to_text()))?;
+            let is_there =
+                line::parse(&self.file(&run.suite), before)?.iter().any(|there| there.is_same_run(run));
+            let commit = match &newest {
+                Some(_) if is_there && own == newest => return Ok(Added::Before),
+                // What was fetched becomes the branch, or there would be nothing to push.
+                Some(newest) if is_there => newest.clone(),
+                _ => self.make_commit(newest.as_deref(), run, &format!("{before}{}", run.to_text()))?,
+            };
             let reason = format!("history: add run {}", run.run);
             // An empty old value says that there must be no such branch yet.
-            let expected = old.clone().unwrap_or_default();
+            let expected = own.clone().unwrap_or_default();
             match self.git.read(&["update-ref", "-m", &reason, &self.reference(), &commit, &expected]) {
+                Ok(_) if is_there => return Ok(Added::Before),
                 Ok(_) => return Ok(Added::Now),
-                Err(_) if self.local() != old => {}
+                Err(_) if self.own() != own => {}
                 Err(error) => return Err(error).context("cannot move the branch"),
             }
         }
@@ -109,7 +124,7 @@ impl<'a> Branch<'a> {
             !checked_out.lines().any(|line| line == format!("branch {}", self.reference())),
             "branch {name} is checked out; give one for histories alone"
         );
-        let files = match self.commit() {
+        let files = match self.tips()?.newest {
             Some(commit) => self.files(&commit)?,
             None => Vec::new(),
         };
@@ -121,17 +136,32 @@ impl<'a> Branch<'a> {
         }
     }
 
-    /// Returns the last commit: of the branch, or if it was only fetched, of the one of `origin`.
-    fn commit(&self) -> Option<String> {
-        self.local().or_else(|| self.fetched())
+    /// Finds where the history goes on. Fails if the branch and that of `origin` have both gone on by themselves.
+    fn tips(&self) -> anyhow::Result<Tips> {
+        let own = self.own();
+        let fetched = self.tip(&format!("refs/remotes/origin/{}", self.name));
+        let newest = match (&own, fetched) {
+            (Some(own), Some(fetched)) if !self.is_before(&fetched, own) => {
+                let Self { name, .. } = self;
+                ensure!(
+                    self.is_before(own, &fetched),
+                    "branches {name} and origin/{name} have diverged, each has runs that the other lacks; take those of \
+                     origin: git branch --force {name} origin/{name}; then add your runs again"
+                );
+                Some(fetched)
+            }
+            (Some(own), _) => Some(own.clone()),
+            (None, fetched) => fetched,
+        };
+        Ok(Tips { own, newest })
     }
 
-    fn local(&self) -> Option<String> {
+    fn is_before(&self, earlier: &str, later: &str) -> bool {
+        self.git.read(&["merge-base", "--is-ancestor", earlier, later]).is_ok()
+    }
+
+    fn own(&self) -> Option<String> {
         self.tip(&self.reference())
-    }
-
-    fn fetched(&self) -> Option<String> {
-        self.tip(&format!("refs/remotes/origin/{}", self.name))
     }
 
     fn tip(&self, reference: &str) -> Option<String> {
