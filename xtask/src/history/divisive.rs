@@ -106,7 +106,8 @@ const CAP: f64 = 3.0;
 /// Finds the place that tells best to which of two levels values belong, beginning with one that is about right.
 ///
 /// It is the least sum of absolute residuals, none of which counts for more than an outlier (Fearnhead and Rigaill, 2019):
-/// a value that was far off by chance would otherwise draw the place to itself.
+/// a value that was far off by chance would otherwise draw the place to itself. A value that is far off on either side
+/// leaves the place where it is.
 fn closest(values: &[f64], at: usize, least: usize) -> usize {
     let (before, behind) = (median(&values[..at]), median(&values[at..]));
     let level = |place: usize| if place < at { before } else { behind };
@@ -118,7 +119,11 @@ fn closest(values: &[f64], at: usize, least: usize) -> usize {
     let mut sum: f64 = values.iter().map(|value| loss(*value, behind)).sum();
     let mut best = (at, f64::INFINITY);
     for (place, value) in values.iter().enumerate() {
-        if place >= least && place + least <= values.len() && sum < best.1 {
+        let is_better = || {
+            let nearer = place.abs_diff(at).cmp(&best.0.abs_diff(at));
+            sum.total_cmp(&best.1).then(nearer).is_lt()
+        };
+        if place >= least && place + least <= values.len() && is_better() {
             best = (place, sum);
         }
         sum += loss(*value, before) - loss(*value, behind);
@@ -257,6 +262,15 @@ mod tests {
                 println!("shift {shift}: told {told:.1e}, counted {:.1e}", counted(&values, 200_000));
             }
         }
+    }
+
+    #[test]
+    fn a_value_far_from_both_levels_stays_on_its_side() {
+        let mut values = noise(40, 6_271_547_800_933_544_317);
+        values[8..].iter_mut().for_each(|value| *value += 15.0);
+        // Now the last value before the place is three standard deviations off, as one behind it would be.
+        values[..8].reverse();
+        assert_eq!(places(&values, 0.001), [8]);
     }
 
     proptest! {
