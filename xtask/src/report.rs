@@ -17,6 +17,7 @@ use anyhow::Context as _;
 
 use crate::chart;
 use crate::evaluation::Evaluation;
+use crate::history::OfRun;
 use crate::paths::Paths;
 use crate::record::Record;
 use crate::units;
@@ -47,6 +48,7 @@ pub(crate) const JUNIT: &str = "junit.xml";
 
 /// Writes report.md, report.json and the charts of a run, and returns the terminal report.
 pub(crate) fn write(
+    paths: &Paths,
     folder: &Path,
     record: &Record,
     evaluation: &Evaluation,
@@ -68,7 +70,10 @@ pub(crate) fn write(
     files.extend(drawn.values().map(|name| Paths::shown(&folder.join(name))));
     std::fs::write(folder.join(JUNIT), junit(record, evaluation)?).context("cannot write junit.xml")?;
     let plain = terminal(evaluation, &files, Colors::Never);
-    let page = Page { record, evaluation, charts: &charts, drawn: &drawn, folder, terminal: &plain };
+    let cells: Vec<&str> = evaluation.summary.cells.iter().map(|cell| cell.id.as_str()).collect();
+    // A history that cannot be read is said on the page, and does not keep from the report of a run.
+    let history = &OfRun::read(paths, record, &cells);
+    let page = Page { record, evaluation, charts: &charts, drawn: &drawn, folder, history, terminal: &plain };
     std::fs::write(folder.join(PAGE), page::page(&page)?).context("cannot write report.html")?;
     Ok(terminal(evaluation, &files, colors))
 }

@@ -304,7 +304,7 @@ mod tests {
             cells: vec!["smoke/export[size=small]".to_owned()],
             cut: 0,
         };
-        let asked = Asked { cell: &|_| true, metric: Some("wall_ns") };
+        let asked = Asked { cell: &|_| true, metric: &|metric| metric == "wall_ns" };
         let analysis = Analysis::of("smoke", &lines, &[accepted], &asked);
         let series = analysis.changed().find(|series| series.key.phase == scenarios::Phase::Warm).unwrap();
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/images");

@@ -175,7 +175,8 @@ fn bench(
     let folder = record.folder().to_owned();
     let record = Record::read(&folder, CutLine::Refuse)?;
     let evaluation = Evaluation::of(paths, &record)?;
-    let text = report::write(&folder, &record, &evaluation, options.json.as_deref(), Colors::of_stdout())?;
+    let text =
+        report::write(paths, &folder, &record, &evaluation, options.json.as_deref(), Colors::of_stdout())?;
     print(&text)?;
     Ok(evaluation.exit())
 }

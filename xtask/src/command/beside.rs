@@ -166,7 +166,14 @@ pub(super) fn bench(
     if let Some(sampler) = sampler.flatten() {
         profile(paths, &folder, (&record, &evaluation), engines, &sampler)?;
     }
-    print(&report::write(&folder, &record, &evaluation, options.json.as_deref(), Colors::of_stdout())?)?;
+    print(&report::write(
+        paths,
+        &folder,
+        &record,
+        &evaluation,
+        options.json.as_deref(),
+        Colors::of_stdout(),
+    )?)?;
     Ok(evaluation.exit())
 }
 

@@ -75,7 +75,10 @@ fn show(paths: &Paths, options: &HistoryShow) -> anyhow::Result<Exit> {
     let read = read(paths, &place, &options.words)?;
     let mut analyses = Vec::new();
     for (suite, lines) in &read.histories {
-        let asked = Asked { cell: &|cell| read.is_asked(cell), metric: options.metric.as_deref() };
+        let asked = Asked {
+            cell: &|cell| read.is_asked(cell),
+            metric: &|name| options.metric.as_ref().is_none_or(|metric| metric == name),
+        };
         let (accepted, lost) = match history::accepted(paths, suite) {
             Ok(accepted) => (accepted, None),
             Err(error) => (Vec::new(), Some(format!("{error:#}"))),

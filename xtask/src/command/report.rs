@@ -31,7 +31,7 @@ pub(crate) fn run(paths: &Paths, options: &ReportOptions) -> anyhow::Result<Exit
         let record = Record::read(&folder, CutLine::Refuse)?;
         let evaluation = Evaluation::of(paths, &record)?;
         if writes {
-            let text = report::write(&folder, &record, &evaluation, None, Colors::of_stdout())?;
+            let text = report::write(paths, &folder, &record, &evaluation, None, Colors::of_stdout())?;
             match options.printed() {
                 Some(file) => print(&std::fs::read_to_string(folder.join(file))?)?,
                 None => print(&text)?,

@@ -4,6 +4,7 @@
 //! for all series together by the procedure of Benjamini and Hochberg; further changes within those that do are tested at
 //! a tenth of the level times the share of series that do, as there are several in each. Counters are not tested: every change of one is a change.
 
+use std::num::NonZero;
 use std::rc::Rc;
 
 use super::change::{Meaning, Series, Step, Stretch};
@@ -37,7 +38,7 @@ pub(crate) struct Analysis {
     pub(crate) suite: String,
     /// All runs, oldest first.
     pub(crate) runs: Vec<Rc<Run>>,
-    /// The series that were tested, and the counters, by cell, phase and metric.
+    /// The series that were tested, and the counters that changed, by cell, phase and metric.
     pub(crate) series: Vec<Series>,
     /// What was looked at, and what was not.
     pub(crate) coverage: Coverage,
@@ -71,7 +72,7 @@ impl Analysis {
     pub(crate) fn of(suite: &str, lines: &[RunLine], accepted: &[Accepted], asked: &Asked<'_>) -> Self {
         let collected = Collected::of(lines, accepted, asked);
         let mut coverage = Coverage {
-            counters: collected.counters.len(),
+            counters: collected.counted,
             unstable: collected.unstable,
             machines: collected.machines.into_iter().collect(),
             without_times: collected.without_times,
@@ -80,8 +81,11 @@ impl Analysis {
             ..Coverage::default()
         };
         let mut tested = Vec::new();
-        for (key, points) in collected.medians {
-            match Tested::of(&key, &points) {
+        let noisy_ones: Vec<_> =
+            collected.medians.iter().map(|(key, points)| (seed(key), logarithms(points))).collect();
+        let found = on_all_cores(&noisy_ones, |(seed, logarithms)| Tested::of(*seed, logarithms));
+        for ((key, points), found) in collected.medians.into_iter().zip(found) {
+            match found {
                 Some(one) => tested.push((key, points, one)),
                 None => coverage.short.push((key, points.len())),
             }
@@ -95,11 +99,19 @@ impl Analysis {
         let open = LEVEL * (chosen + 1) as f64 / tested.len().max(1) as f64;
         let is_blind = |(_, points, _): &&(Key, _, Tested)| least_p(points) > open;
         coverage.blind = tested.iter().filter(is_blind).count();
+        let to_divide: Vec<_> = tested.iter().map(|(_, _, tested)| tested).zip(&levels).collect();
+        let divided =
+            on_all_cores(
+                &to_divide,
+                |(tested, level)| {
+                    if **level <= LEVEL { tested.divide(within) } else { Vec::new() }
+                },
+            );
         let mut series: Vec<Series> = tested
             .into_iter()
             .zip(levels)
-            .map(|((key, points, tested), level)| {
-                let places = if level <= LEVEL { tested.divide(within) } else { Vec::new() };
+            .zip(divided)
+            .map(|(((key, points, tested), level), places)| {
                 noisy(key, points, &tested.logarithms, &places, level)
             })
             .collect();
@@ -122,19 +134,36 @@ struct Tested {
 }
 
 impl Tested {
-    fn of(key: &Key, points: &Points<u64>) -> Option<Self> {
-        let logarithms: Vec<f64> =
-            points.iter().map(|(_, value)| (*value).max(1) as f64).map(f64::ln).collect();
-        let Key { cell, phase, metric, class } = key;
-        let seed = random::seed(&format!("{cell} {} {metric} {class}", phase.name()));
+    fn of(seed: u64, logarithms: &[f64]) -> Option<Self> {
         let division = Division { least: LEAST_RUNS, seed };
-        let first = division.test(&logarithms, 0..logarithms.len())?;
-        Some(Self { logarithms, division, first })
+        let first = division.test(logarithms, 0..logarithms.len())?;
+        Some(Self { logarithms: logarithms.to_vec(), division, first })
     }
 
     fn divide(&self, level: f64) -> Vec<ChangePoint> {
         self.division.divide(&self.logarithms, self.first, level)
     }
+}
+
+/// Returns the seed of the tests of a series, which follows from its name.
+fn seed(Key { cell, phase, metric, class }: &Key) -> u64 {
+    random::seed(&format!("{cell} {} {metric} {class}", phase.name()))
+}
+
+fn logarithms(points: &Points<u64>) -> Vec<f64> {
+    points.iter().map(|(_, value)| (*value).max(1) as f64).map(f64::ln).collect()
+}
+
+/// Does the same with many items, a part of them on each core, and waits for all. Results come in the order of items.
+fn on_all_cores<T: Sync, R: Send>(items: &[T], each: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    std::thread::scope(|scope| {
+        let each = &each;
+        let parts = items.chunks(items.len().div_ceil(cores).max(1));
+        let workers: Vec<_> =
+            parts.map(|part| scope.spawn(move || part.iter().map(each).collect::<Vec<R>>())).collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("tests do not panic")).collect()
+    })
 }
 
 /// Returns the least probability that a test of some runs can give.
@@ -207,6 +236,9 @@ fn counted(key: Key, points: &Points<Values>) -> Series {
     let mut start = 0;
     for (at, two) in points.windows(2).enumerate() {
         let ((_, before), (_, behind)) = (&two[0], &two[1]);
+        if before == behind {
+            continue;
+        }
         let pairs = before.pairs(behind);
         let Some((from, to)) = pairs.into_iter().find(|(from, to)| from != to) else { continue };
         let unit = scenarios::Metric::unit_of(&key.metric);

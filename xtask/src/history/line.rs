@@ -3,7 +3,7 @@
 //! A line stands by itself, so that histories can be cut and put together with any tool. Counters that are zero are left
 //! out: they are named once for the run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
@@ -135,19 +135,19 @@ impl RunLine {
         counters.get(name).cloned().or_else(zero)
     }
 
-    fn check(&self) -> anyhow::Result<()> {
+    fn check(&self, known: &mut Known) -> anyhow::Result<()> {
         let phases =
             || self.cells.iter().flat_map(|(id, phases)| phases.values().map(move |phase| (id, phase)));
         for (id, phase) in phases() {
             for name in phase.medians.keys() {
-                check_kind(id, name, &[Kind::Bounded, Kind::Time])?;
+                known.check(id, name, &[Kind::Bounded, Kind::Time])?;
             }
             for name in phase.counters.iter().flat_map(BTreeMap::keys).chain(&phase.unstable) {
-                check_kind(id, name, &[Kind::Exact])?;
+                known.check(id, name, &[Kind::Exact])?;
             }
         }
         for name in &self.counters {
-            check_kind("all cells", name, &[Kind::Exact])?;
+            known.check("all cells", name, &[Kind::Exact])?;
         }
         Ok(())
     }
@@ -177,14 +177,6 @@ fn names(phase: &PhaseMeasured) -> impl Iterator<Item = String> + '_ {
     phase.exact.keys().chain(phase.unstable.keys()).cloned()
 }
 
-fn check_kind(id: &str, name: &str, kinds: &[Kind]) -> anyhow::Result<()> {
-    match Metric::kind_of(name) {
-        None => bail!("{id}: unknown metric '{name}'; use the harness that wrote it"),
-        Some(kind) if !kinds.contains(&kind) => bail!("{id}: {name} is in the wrong section"),
-        Some(_) => Ok(()),
-    }
-}
-
 /// Returns the text up to the end of its last line.
 pub(crate) fn whole(text: &str) -> &str {
     text.rfind('\n').map_or("", |end| &text[..=end])
@@ -201,14 +193,26 @@ pub(crate) fn parse(file: &Path, text: &str) -> anyhow::Result<Vec<RunLine>> {
         );
     }
     let mut lines = Vec::new();
+    let mut known = Known::default();
     for (index, line) in whole.lines().enumerate() {
-        let read = read(line).with_context(|| format!("{}:{}", file.display(), index + 1))?;
+        let read = read(line, &mut known).with_context(|| format!("{}:{}", file.display(), index + 1))?;
         lines.push(read);
     }
     Ok(lines)
 }
 
-fn read(line: &str) -> anyhow::Result<RunLine> {
+fn read(line: &str, known: &mut Known) -> anyhow::Result<RunLine> {
+    let read: serde_json::Result<RunLine> = serde_json::from_str(line);
+    if !read.as_ref().is_ok_and(|read| read.format <= FORMAT) {
+        require_version(line)?;
+    }
+    let read = read.context("it is damaged; remove or restore the line")?;
+    read.check(known)?;
+    Ok(read)
+}
+
+/// Refuses a line of another version, whatever else it has.
+fn require_version(line: &str) -> anyhow::Result<()> {
     #[derive(Deserialize)]
     struct Version {
         format: u32,
@@ -220,9 +224,32 @@ fn read(line: &str) -> anyhow::Result<RunLine> {
         "it has format {}, newer than {FORMAT}; use the harness that wrote it",
         version.format
     );
-    let read: RunLine = serde_json::from_str(line).context("it is damaged; remove or restore the line")?;
-    read.check()?;
-    Ok(read)
+    Ok(())
+}
+
+/// The kinds of metrics that were asked for: a history has a million values of a hundred metrics.
+#[derive(Default)]
+struct Known {
+    kinds: HashMap<String, Option<Kind>>,
+}
+
+impl Known {
+    fn kind(&mut self, name: &str) -> Option<Kind> {
+        if let Some(kind) = self.kinds.get(name) {
+            return *kind;
+        }
+        let kind = Metric::kind_of(name);
+        self.kinds.insert(name.to_owned(), kind);
+        kind
+    }
+
+    fn check(&mut self, id: &str, name: &str, kinds: &[Kind]) -> anyhow::Result<()> {
+        match self.kind(name) {
+            None => bail!("{id}: unknown metric '{name}'; use the harness that wrote it"),
+            Some(kind) if !kinds.contains(&kind) => bail!("{id}: {name} is in the wrong section"),
+            Some(_) => Ok(()),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! own. The kernel is not part of a machine here, or histories would end with every update; where it changed together
 //! with a value, that is said.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use scenarios::{Kind, Metric, Phase};
@@ -56,8 +56,10 @@ pub(super) struct Collected {
     pub(super) runs: Vec<Rc<Run>>,
     /// Bounded metrics and times.
     pub(super) medians: BTreeMap<Key, Points<u64>>,
-    /// Counters.
+    /// Counters that are not always the same.
     pub(super) counters: BTreeMap<Key, Points<Values>>,
+    /// How many counters there are, those that are always the same among them.
+    pub(super) counted: usize,
     /// Machines and compilers, as far as times depend on them, with their runs.
     pub(super) machines: BTreeMap<String, usize>,
     /// Counters that did not repeat in some run.
@@ -74,20 +76,17 @@ pub(super) struct Collected {
 pub(crate) struct Asked<'a> {
     /// Whether a cell is.
     pub(crate) cell: &'a dyn Fn(&str) -> bool,
-    /// The only metric that is, if it is one.
-    pub(crate) metric: Option<&'a str>,
-}
-
-impl Asked<'_> {
-    fn metric(&self, name: &str) -> bool {
-        self.metric.is_none_or(|metric| metric == name)
-    }
+    /// Whether a metric is.
+    pub(crate) metric: &'a dyn Fn(&str) -> bool,
 }
 
 impl Collected {
     /// Sorts the values of runs, which come oldest first, into series.
     pub(super) fn of(lines: &[RunLine], accepted: &[Accepted], asked: &Asked<'_>) -> Self {
         let mut collected = Self::default();
+        let mut classes = Classes::default();
+        let mut medians: HashMap<Place<'_>, Points<u64>> = HashMap::new();
+        let mut counters: BTreeMap<(&str, Phase, usize), Counted<'_>> = BTreeMap::new();
         for (number, line) in lines.iter().enumerate() {
             let run = Rc::new(Run {
                 number,
@@ -98,61 +97,146 @@ impl Collected {
                 kernel: line.machine.kernel.clone(),
                 accepted: accepted_with(accepted, lines, number).cloned(),
             });
-            collected.runs.push(Rc::clone(&run));
             *collected.machines.entry(class(line, Kind::Time, "")).or_default() += 1;
             collected.without_times += usize::from(line.tier == Tier::Exact);
             collected.without_counters += usize::from(line.tier == Tier::Time);
             collected.failed += line.failed.iter().filter(|cell| (asked.cell)(cell)).count();
+            let classes = classes.of_line(line);
             for (cell, phases) in line.cells.iter().filter(|(cell, _)| (asked.cell)(cell)) {
                 for (phase, measured) in phases {
-                    collected.add_medians(&run, line, (cell, *phase, measured), asked);
-                    collected.add_counters(&run, line, (cell, *phase, measured), asked);
+                    for (metric, value) in measured.medians.iter().filter(|(name, _)| (asked.metric)(name)) {
+                        if let Some(class) = classes.of_median(line, metric) {
+                            let place = (cell.as_str(), *phase, metric.as_str(), class);
+                            medians.entry(place).or_default().push((Rc::clone(&run), *value));
+                        }
+                    }
+                    if line.tier != Tier::Time && measured.counters.is_some() {
+                        let unstable = measured.unstable.iter();
+                        collected.unstable += unstable.filter(|metric| (asked.metric)(metric)).count();
+                        let place = (cell.as_str(), *phase, classes.exact);
+                        counters.entry(place).or_default().add(&run, line, measured);
+                    }
+                }
+            }
+            collected.runs.push(run);
+        }
+        for ((cell, phase, metric, class), points) in medians {
+            collected.medians.insert(classes.key(cell, phase, metric, class), points);
+        }
+        for ((cell, phase, class), counted) in counters {
+            for metric in counted.names().into_iter().filter(|metric| (asked.metric)(metric)) {
+                let Some(values) = counted.values(metric) else { continue };
+                collected.counted += 1;
+                if let Some(points) = counted.points(&values) {
+                    collected.counters.insert(classes.key(cell, phase, metric, class), points);
                 }
             }
         }
         collected
     }
+}
 
-    fn add_medians(
-        &mut self,
-        run: &Rc<Run>,
-        line: &RunLine,
-        (cell, phase, measured): (&str, Phase, &PhaseLine),
-        asked: &Asked<'_>,
-    ) {
-        for (metric, value) in measured.medians.iter().filter(|(metric, _)| asked.metric(metric)) {
-            let kind = Metric::kind_of(metric).expect("a history refuses unknown metrics");
-            if kind == Kind::Time && line.tier == Tier::Exact {
-                continue;
-            }
-            let class = class(line, kind, metric);
-            let key = Key { cell: cell.to_owned(), phase, metric: metric.clone(), class };
-            self.medians.entry(key).or_default().push((Rc::clone(run), *value));
+/// What a series is of, with the number of its class: of thousands of values, none needs a text of its own.
+type Place<'a> = (&'a str, Phase, &'a str, usize);
+
+/// Classes by number.
+#[derive(Default)]
+struct Classes {
+    names: Vec<String>,
+}
+
+impl Classes {
+    /// Returns the class of each metric in a line that has one of its own kind.
+    fn of_line(&mut self, line: &RunLine) -> LineClasses {
+        let mut number = |kind, metric| {
+            let name = class(line, kind, metric);
+            self.names.iter().position(|known| *known == name).unwrap_or_else(|| {
+                self.names.push(name);
+                self.names.len() - 1
+            })
+        };
+        LineClasses {
+            exact: number(Kind::Exact, ""),
+            time: number(Kind::Time, ""),
+            bounded: number(Kind::Bounded, ""),
+            instructions: number(Kind::Bounded, INSTRUCTIONS),
         }
     }
 
-    fn add_counters(
-        &mut self,
-        run: &Rc<Run>,
-        line: &RunLine,
-        (cell, phase, measured): (&str, Phase, &PhaseLine),
-        asked: &Asked<'_>,
-    ) {
-        if line.tier == Tier::Time || measured.counters.is_none() {
-            return;
-        }
-        self.unstable += measured.unstable.iter().filter(|metric| asked.metric(metric)).count();
-        let own = measured.counters.iter().flat_map(BTreeMap::keys);
-        let own = own.filter(|name| !line.counters.contains(*name));
-        for metric in line.counters.iter().chain(own).filter(|metric| asked.metric(metric)) {
-            if let Some(values) = line.counter(measured, metric) {
-                let class = class(line, Kind::Exact, metric);
-                let key = Key { cell: cell.to_owned(), phase, metric: metric.clone(), class };
-                self.counters.entry(key).or_default().push((Rc::clone(run), values));
-            }
+    fn key(&self, cell: &str, phase: Phase, metric: &str, class: usize) -> Key {
+        Key { cell: cell.to_owned(), phase, metric: metric.to_owned(), class: self.names[class].clone() }
+    }
+}
+
+/// The classes of a line, by number.
+struct LineClasses {
+    exact: usize,
+    time: usize,
+    bounded: usize,
+    instructions: usize,
+}
+
+impl LineClasses {
+    /// Returns the class of a bounded metric or a time; nothing if the tier of the line does not measure it.
+    fn of_median(&self, line: &RunLine, metric: &str) -> Option<usize> {
+        match Metric::kind_of(metric).expect("a history refuses unknown metrics") {
+            Kind::Time => (line.tier != Tier::Exact).then_some(self.time),
+            _ if metric == INSTRUCTIONS => Some(self.instructions),
+            _ => Some(self.bounded),
         }
     }
 }
+
+/// The counters of one phase of a cell, over the runs. Most runs count what the one before them did, so what they
+/// counted is looked at once for all of them.
+#[derive(Default)]
+struct Counted<'a> {
+    /// What was counted, wherever it is not what it was before.
+    states: Vec<(&'a RunLine, &'a PhaseLine)>,
+    /// The runs, each with the number of its state.
+    runs: Vec<(Rc<Run>, usize)>,
+}
+
+impl<'a> Counted<'a> {
+    fn add(&mut self, run: &Rc<Run>, line: &'a RunLine, phase: &'a PhaseLine) {
+        let is_same = |(before, counted): &(&RunLine, &PhaseLine)| {
+            counted.counters == phase.counters
+                && counted.unstable == phase.unstable
+                && before.counters == line.counters
+        };
+        if !self.states.last().is_some_and(is_same) {
+            self.states.push((line, phase));
+        }
+        self.runs.push((Rc::clone(run), self.states.len() - 1));
+    }
+
+    fn names(&self) -> BTreeSet<&'a str> {
+        let named = |(line, phase): &(&'a RunLine, &'a PhaseLine)| {
+            line.counters.iter().chain(phase.counters.iter().flat_map(BTreeMap::keys)).map(String::as_str)
+        };
+        self.states.iter().flat_map(named).collect()
+    }
+
+    /// Returns what a counter was in each state; nothing if it never repeated.
+    fn values(&self, metric: &str) -> Option<Vec<Option<Values>>> {
+        let values: Vec<_> = self.states.iter().map(|(line, phase)| line.counter(phase, metric)).collect();
+        values.iter().any(Option::is_some).then_some(values)
+    }
+
+    /// Returns what a counter was in each run; nothing if it is always the same.
+    fn points(&self, values: &[Option<Values>]) -> Option<Points<Values>> {
+        let mut known = values.iter().flatten();
+        let first = known.next()?;
+        if known.all(|value| value == first) {
+            return None;
+        }
+        let point = |(run, state): &(Rc<Run>, usize)| Some((Rc::clone(run), values[*state].clone()?));
+        Some(self.runs.iter().filter_map(point).collect())
+    }
+}
+
+/// Instructions depend on the model of processor, unlike allocations.
+const INSTRUCTIONS: &str = "instructions";
 
 /// Says where a value may be compared.
 fn class(line: &RunLine, kind: Kind, metric: &str) -> String {
@@ -162,7 +246,7 @@ fn class(line: &RunLine, kind: Kind, metric: &str) -> String {
     match kind {
         Kind::Exact => arch.clone(),
         Kind::Time => format!("{cpu}, {cores} cores, {memory_gib} GiB, {os}, {rustc}, {profile} build"),
-        Kind::Bounded if metric == "instructions" => format!("{cpu}, {arch}, {rustc}, {profile} build"),
+        Kind::Bounded if metric == INSTRUCTIONS => format!("{cpu}, {arch}, {rustc}, {profile} build"),
         Kind::Bounded => format!("{arch}, {rustc}, {profile} build"),
     }
 }
@@ -185,7 +269,7 @@ mod tests {
     use crate::fingerprint::Machine;
 
     fn collected(lines: &[RunLine]) -> Collected {
-        Collected::of(lines, &[], &Asked { cell: &|_| true, metric: None })
+        Collected::of(lines, &[], &Asked { cell: &|_| true, metric: &|_| true })
     }
 
     #[test]
@@ -208,7 +292,8 @@ mod tests {
             .filter(|(key, _)| key.metric == "rows_read")
             .map(|(_, points)| points.len())
             .collect();
-        assert_eq!(rows, [3, 1]);
+        // What was counted elsewhere is another series, which does not change.
+        assert_eq!((rows, found.counted), (vec![3], 4));
         assert_eq!(found.machines.len(), 2);
     }
 
@@ -217,13 +302,14 @@ mod tests {
         let lines = [
             RunLine { tier: Tier::Exact, ..run(1, 5, vec![3]) },
             RunLine { tier: Tier::Time, ..run(2, 5, vec![3]) },
-            run(3, 5, vec![3]),
+            run(3, 5, vec![4]),
         ];
         let found = collected(&lines);
         let numbers =
             |points: &[(Rc<Run>, u64)]| -> Vec<usize> { points.iter().map(|(run, _)| run.number).collect() };
         assert_eq!(numbers(found.medians.values().next().unwrap()), [1, 2]);
-        assert!(found.counters.values().all(|points| points.len() == 2));
+        let counted: Vec<usize> = found.counters.values().map(Vec::len).collect();
+        assert_eq!((counted, found.counted), (vec![2], 2));
         assert_eq!((found.without_times, found.without_counters), (1, 1));
     }
 
@@ -240,7 +326,7 @@ mod tests {
         let lines =
             [run(1, 5, vec![3]), run(2, 5, vec![3]), RunLine { run: "z".into(), ..run(2, 5, vec![3]) }];
         let marked = |accepted: Accepted| -> Vec<usize> {
-            let found = Collected::of(&lines, &[accepted], &Asked { cell: &|_| true, metric: None });
+            let found = Collected::of(&lines, &[accepted], &Asked { cell: &|_| true, metric: &|_| true });
             found.runs.iter().filter(|run| run.accepted.is_some()).map(|run| run.number).collect()
         };
         assert_eq!(marked(accepted("z", "0000002")), [2]);

@@ -1,13 +1,13 @@
 //! What a history shows, for the terminal: changes, drifts, counters, what was accepted, and what was looked at.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use scenarios::{Kind, Metric};
 
 use super::analysis::{Analysis, Coverage, LEAST_RUNS, LEVEL, MARGIN};
-use super::change::{Meaning, Series, Step};
+use super::change::{Meaning, Series};
+use super::order::{Together, newest_first, together};
 use super::series::Key;
 use crate::baseline::Accepted;
 use crate::evaluation::quoted;
@@ -80,18 +80,9 @@ impl Rows {
 }
 
 /// Tells whether the same metric of a phase was measured where it cannot be compared.
-fn has_several_classes(analysis: &Analysis) -> bool {
+pub(crate) fn has_several_classes(analysis: &Analysis) -> bool {
     let mut keys = BTreeSet::new();
     analysis.changed().any(|series| !keys.insert((&series.key.cell, series.key.phase, &series.key.metric)))
-}
-
-/// Lists the steps of some series, those of the newest runs first.
-fn in_order<'a>(changed: &[&'a Series], is_exact: bool) -> Vec<(&'a Series, &'a Step)> {
-    let series = changed.iter().copied().filter(|series| series.is_exact() == is_exact);
-    let mut steps: Vec<_> =
-        series.flat_map(|series| series.steps.iter().map(move |step| (series, step))).collect();
-    steps.sort_by_key(|(series, step)| Reverse(series.runs[step.at].number));
-    steps
 }
 
 fn changes(changed: &[&Series], several: bool) -> Rows {
@@ -107,7 +98,7 @@ fn changes(changed: &[&Series], several: bool) -> Rows {
         ("p", Align::Right),
         ("", Align::Left),
     ]);
-    for (series, step) in in_order(changed, false) {
+    for (series, step) in newest_first(changed, false) {
         let [low, high] = step.interval.unwrap_or([f64::NAN; 2]);
         let mut remark = vec![step.meaning.name().to_owned()];
         remark.extend(series.accepted(step).map(|reason| format!("accepted: {reason}")));
@@ -181,24 +172,9 @@ fn counters(changed: &[&Series]) -> Rows {
         ("change", Align::Right),
         ("", Align::Left),
     ]);
-    let mut groups: Vec<Vec<(&Series, &Step)>> = Vec::new();
-    for (series, step) in in_order(changed, true) {
-        let kind = |(series, step): &(&Series, &Step)| {
-            (series.runs[step.at].number, series.key.metric.clone(), step.meaning)
-        };
-        match groups.iter_mut().find(|group| kind(&group[0]) == kind(&(series, step))) {
-            Some(group) => group.push((series, step)),
-            None => groups.push(vec![(series, step)]),
-        }
-    }
-    for group in groups {
-        let size = |step: &Step| step.change.unwrap_or(f64::INFINITY).abs();
-        let largest = group.iter().copied().max_by(|(_, a), (_, b)| size(a).total_cmp(&size(b)));
-        let Some((series, step)) = largest else { continue };
-        let cells: BTreeSet<&str> = group.iter().map(|(series, _)| series.key.cell.as_str()).collect();
-        let more = if cells.len() > 1 { format!(" and {} more", cells.len() - 1) } else { String::new() };
-        let reason = group.iter().find_map(|(series, step)| series.accepted(step));
-        let accepted = reason.map_or_else(String::new, |reason| format!(", accepted: {reason}"));
+    for Together { series, step, cells, accepted } in together(changed) {
+        let more = if cells > 1 { format!(" and {} more", cells - 1) } else { String::new() };
+        let accepted = accepted.map_or_else(String::new, |reason| format!(", accepted: {reason}"));
         rows.add(vec![
             series.commits(step.at),
             series.key.metric.clone(),
@@ -224,7 +200,8 @@ fn notes(analysis: &Analysis, changed: &[&Series]) -> Vec<String> {
             run.started
         ));
     }
-    let mut worse = in_order(changed, false).into_iter().filter(|(_, step)| step.meaning == Meaning::Worse);
+    let mut worse =
+        newest_first(changed, false).into_iter().filter(|(_, step)| step.meaning == Meaning::Worse);
     if let Some((series, step)) = worse.next()
         && let (Some(good), Some(bad)) = (&series.runs[step.at - 1].commit, &series.runs[step.at].commit)
         && good != bad
@@ -351,12 +328,13 @@ fn left_out(coverage: &Coverage, unstable: usize) -> Vec<String> {
     said.map(|(what, count)| format!("left out: {what}, {}", units::count(count as u64))).collect()
 }
 
-fn runs(count: usize) -> String {
+/// Counts runs.
+pub(crate) fn runs(count: usize) -> String {
     if count == 1 { "1 run".to_owned() } else { format!("{} runs", units::count(count as u64)) }
 }
 
 /// Writes a share as a change in percent, with as many digits as it needs not to be nothing.
-fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     let digits = match percent.abs() {
         0.0 | 0.95.. => 1,

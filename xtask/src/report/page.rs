@@ -1,8 +1,8 @@
 //! `report.html`: the whole report as one page that needs no network, no other file, and no script to be read.
 //!
-//! The verdict comes first, then what changed, then the five views: timing, caches, plans, accesses and resources. Text
-//! from outside reaches the page through maud, which escapes it; only charts, which this harness has drawn, go in as
-//! they are. The script sorts, filters and copies, and the page says the same without it.
+//! The verdict comes first, then what changed, then the five views (timing, caches, plans, accesses, resources) and the
+//! history. Text from outside reaches the page through maud, which escapes it; only charts, which this harness has
+//! drawn, go in as they are. The script sorts, filters and copies, and the page says the same without it.
 
 mod accesses;
 mod caches;
@@ -11,9 +11,11 @@ mod changes;
 mod detail;
 mod environment;
 mod head;
+mod history;
 mod interval;
 mod pictures;
 mod plans;
+mod trend;
 mod value;
 
 use std::path::Path;
@@ -23,6 +25,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::Drawn;
 use crate::chart;
 use crate::evaluation::Evaluation;
+use crate::history::OfRun;
 use crate::record::Record;
 use crate::summary::CellSummary;
 use crate::verdict::Verdict;
@@ -46,6 +49,8 @@ pub(super) struct Page<'a> {
     pub(super) drawn: &'a Drawn,
     /// The folder that both are in.
     pub(super) folder: &'a Path,
+    /// What the history of the suite says, if there is one.
+    pub(super) history: &'a anyhow::Result<Option<OfRun>>,
     /// The report for the terminal, without colours.
     pub(super) terminal: &'a str,
 }
@@ -95,6 +100,7 @@ pub(super) fn page(page: &Page<'_>) -> anyhow::Result<String> {
     parts.push(part("plans", "Plans", "Query plans", plans::plans(page)));
     parts.push(part("accesses", "I/O", "I/O access patterns", accesses::accesses(page)));
     parts.push(part("resources", "Resources", "Resource use over time", pictures::resources(page)?));
+    parts.push(part("history", "History", "History", history::history(page)));
     parts.push(part("details", "Details", "Each cell in detail", detail::details(page)));
     parts.push(part("environment", "Environment", "Environment", environment::environment(page)));
     let summary = &page.evaluation.summary;

@@ -13,6 +13,7 @@ mod interrupts;
 mod live;
 mod micro;
 mod page;
+mod page_history;
 mod peers;
 mod profile;
 mod reports;

@@ -7,7 +7,7 @@ use crate::beside::old_engine;
 use crate::workspace::{Ran, Workspace};
 
 /// Cells whose names look like markup.
-const MARKUP: &str = r#"
+pub(crate) const MARKUP: &str = r#"
 about = "names that look like markup"
 
 [[scenario]]
@@ -22,7 +22,7 @@ with = { size = "tiny" }
 "#;
 
 /// Reads the page of the latest run, and checks what holds for every page.
-fn page_of(workspace: &Workspace, ran: &Ran) -> String {
+pub(crate) fn page_of(workspace: &Workspace, ran: &Ran) -> String {
     let page = workspace.read_latest("report.html");
     // It says what the terminal said.
     let plain = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");

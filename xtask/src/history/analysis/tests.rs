@@ -6,7 +6,7 @@ use super::super::line::tests::run;
 use super::super::synthetic::{Planted, history};
 use super::*;
 
-const EVERYTHING: Asked<'_> = Asked { cell: &|_| true, metric: None };
+const EVERYTHING: Asked<'_> = Asked { cell: &|_| true, metric: &|_| true };
 
 pub(super) fn analysed(lines: &[RunLine]) -> Analysis {
     Analysis::of("s", lines, &[], &EVERYTHING)
@@ -157,7 +157,7 @@ fn the_same_history_says_the_same_whatever_is_beside_it() {
     let lines = history(3, 200, &[one]);
     let (first, again) = (analysed(&lines), analysed(&lines));
     assert_eq!(walls(&first, "s/a[]").steps, walls(&again, "s/a[]").steps);
-    let asked = Asked { cell: &|_| true, metric: Some("wall_ns") };
+    let asked = Asked { cell: &|_| true, metric: &|metric| metric == "wall_ns" };
     let alone = Analysis::of("s", &lines, &[], &asked);
     assert_eq!(alone.coverage.tested, 2);
     let places = |series: &Series| series.steps.iter().map(|step| step.at).collect::<Vec<_>>();

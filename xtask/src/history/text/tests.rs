@@ -10,7 +10,7 @@ use crate::fingerprint::Machine;
 use scenarios::Phase;
 
 fn shown(lines: &[RunLine], accepted: &[Accepted]) -> String {
-    let asked = Asked { cell: &|_| true, metric: None };
+    let asked = Asked { cell: &|_| true, metric: &|_| true };
     text(&Analysis::of("s", lines, accepted, &asked), "history/s.jsonl")
 }
 
