@@ -15,6 +15,8 @@ const GAP: f64 = 6.0;
 /// What was accepted is said below the plot, of this many runs at most.
 const SAID: usize = 6;
 const POINT: Color = Color(86, 180, 233);
+/// [`WORSE`] for letters, which are thin: a darker one.
+const WORSE_INK: Color = Color(166, 70, 0);
 /// Letters of a reason that are shown.
 const REASON: usize = 110;
 
@@ -61,7 +63,8 @@ pub(super) fn draw(series: &Series) -> Drawing {
         if mark.is_step {
             page.line((mark.x, y - ROW / 2.0 + 2.0), (mark.x, top + PLOT.1), mark.color);
         }
-        page.text((mark.x + GAP, y), &mark.text, LABEL, Anchor::Start, mark.color);
+        let ink = if mark.color == WORSE { WORSE_INK } else { mark.color };
+        page.text((mark.x + GAP, y), &mark.text, LABEL, Anchor::Start, ink);
     }
     // A counter lies on its levels; noise lies around them, and would hide them.
     let (exact, noisy) = if series.is_exact() { (Some(series), None) } else { (None, Some(series)) };
@@ -293,6 +296,7 @@ mod tests {
         let mut lines = synthetic::history(2, 200, &[planted]);
         for (number, line) in lines.iter_mut().enumerate() {
             line.revision = format!("{:07x}", (number as u64 + 1) * 2_654_435_761 % (1 << 28));
+            line.started = format!("2026-{:02}-{:02} 03:17:00 UTC", number / 28 + 1, number % 28 + 1);
             line.machine.cpu = "a simulated machine".to_owned();
             (line.machine.os, line.machine.rustc) = ("linux x86_64".to_owned(), "rustc 1.95.0".to_owned());
         }
