@@ -61,16 +61,19 @@ fn rates_of_steps_and_drifts() {
 #[test]
 #[ignore = "takes minutes; it prints a table of docs/METHODOLOGY.md"]
 fn rates_of_noise_alone() {
-    println!("| noise | memory of noise | histories with any call | series called of 24 each |");
+    println!("| noise | memory of noise | histories with a false point | false points | series of 24 each |");
     for (noise, memory) in [(0.02, 0.0), (0.05, 0.0), (0.02, 0.2), (0.02, 0.5)] {
         let names = ["s/a[]", "s/b[]", "s/c[]", "s/d[]"];
         let cells = names.map(|cell| Planted { memory, ..Planted::noise(cell, noise) });
-        let [mut series, mut histories] = [0; 2];
+        let [mut series, mut histories, mut points] = [0; 3];
         for seed in 0..200 {
-            let called = analysed(&history(5_000 + seed, 200, &cells)).changed().count();
+            let analysis = analysed(&history(5_000 + seed, 200, &cells));
+            let called = analysis.changed().count();
             series += called;
             histories += usize::from(called > 0);
+            points +=
+                analysis.changed().map(|series| series.steps.len() + series.drifts().count()).sum::<usize>();
         }
-        println!("| {noise} | {memory} | {histories} of 200 | {series} of 4,800 |");
+        println!("| {noise} | {memory} | {histories} of 200 | {points} | {series} of 4,800 |");
     }
 }
