@@ -32,7 +32,7 @@ use page::Page;
 use room::shares;
 pub(crate) use table::{Align, Table};
 use terminal::terminal;
-pub(crate) use terminal::{Colors, comparison_details, short};
+pub(crate) use terminal::{Colors, advice, comparison_details, short};
 
 /// The picture of where the processor time of two sides differs.
 pub(crate) const DIFFERENCE: &str = "difference.svg";
@@ -45,6 +45,9 @@ pub(crate) const PAGE: &str = "report.html";
 
 /// The report for tools that know tests.
 pub(crate) const JUNIT: &str = "junit.xml";
+
+/// Lines of advice that are told at once: the times of a busy machine move in nearly every cell.
+const ADVICE: usize = 12;
 
 /// Writes report.md, report.json and the charts of a run, and returns the terminal report.
 pub(crate) fn write(

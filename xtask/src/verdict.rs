@@ -100,6 +100,16 @@ pub(crate) struct Pair {
     pub(crate) head: u64,
 }
 
+impl Pair {
+    /// Returns by what factor the larger is more than the smaller, from 1 on.
+    fn factor(&self) -> f64 {
+        match (self.base.min(self.head), self.base.max(self.head)) {
+            (same, other) if same == other => 1.0,
+            (less, more) => more as f64 / less as f64,
+        }
+    }
+}
+
 /// What of two sides is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Scope {
@@ -137,7 +147,7 @@ pub(crate) struct Comparison {
     pub(crate) cells: BTreeMap<String, Verdict>,
     /// What is not as it was, and gates.
     pub(crate) findings: Vec<Finding>,
-    /// What moved and does not gate.
+    /// What moved and does not gate, the largest first.
     pub(crate) advice: Vec<String>,
     /// What the reader should know of the comparison.
     pub(crate) notes: Vec<String>,
@@ -229,7 +239,9 @@ pub(crate) fn compare(
         })
     };
     // What gates is no advice besides.
-    comparison.advice = comparison.medians.iter().filter(|pair| !is_found(pair)).filter_map(advice).collect();
+    let mut moved: Vec<&Pair> = comparison.medians.iter().filter(|pair| !is_found(pair)).collect();
+    moved.sort_by(|a, b| b.factor().total_cmp(&a.factor()));
+    comparison.advice = moved.into_iter().filter_map(advice).collect();
     comparison
 }
 

@@ -5,7 +5,7 @@ use crate::cli::{CompareOptions, Tier};
 use crate::evaluation::quoted;
 use crate::exit::{Exit, Stop};
 use crate::paths::Paths;
-use crate::report::{Align, Colors, Table, comparison_details};
+use crate::report::{Align, Colors, Table, advice, comparison_details};
 use crate::resolve::{self, ResolvedSide};
 use crate::verdict::{Comparison, Finding, Scope, Verdict, compare};
 
@@ -73,6 +73,7 @@ fn text(base: &ResolvedSide, head: &ResolvedSide, comparison: &Comparison) -> St
     let again = |cell: &str| format!("cargo xtask bench {}", quoted(cell));
     let mut out = format!("base: {}\nhead: {}\n\n{}", base.origin, head.origin, table.terminal());
     out.push_str(&comparison_details(comparison, &again, Colors::of_stdout()));
+    out.push_str(&advice(comparison, usize::MAX));
     if !comparison.notes.is_empty() {
         out.push_str(&format!("\nNotes\n  {}\n", comparison.notes.join("\n  ")));
     }

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 
 use scenarios::{Phase, Workload};
 
+use super::ADVICE;
 use super::table::{Align, Table};
 use crate::evaluation::Evaluation;
 use crate::exit::Exit;
@@ -58,6 +59,7 @@ pub(crate) fn terminal(evaluation: &Evaluation, files: &[String], colors: Colors
     out.push_str(&cell_table(evaluation).terminal());
     let again = |cell: &str| evaluation.again_command(cell);
     out.push_str(&comparison_details(&evaluation.comparison, &again, colors));
+    out.push_str(&advice(&evaluation.comparison, ADVICE));
     section(&mut out, "Notes", &[summary.notes.clone(), evaluation.comparison.notes.clone()].concat());
     section(&mut out, "Files", files);
     out.push('\n');
@@ -66,7 +68,7 @@ pub(crate) fn terminal(evaluation: &Evaluation, files: &[String], colors: Colors
     out
 }
 
-/// Writes what is not unchanged: findings by cell, each with the command that shows it again, and advice.
+/// Writes what is not unchanged: findings by cell, each with the command that shows it again.
 pub(crate) fn comparison_details(
     comparison: &Comparison,
     again: &dyn Fn(&str) -> String,
@@ -105,7 +107,17 @@ pub(crate) fn comparison_details(
         };
         let _ = writeln!(out, "  {command}");
     }
-    section(&mut out, "Advice, from medians that do not gate", &comparison.advice);
+    out
+}
+
+/// Writes what moved and does not gate, the largest first, so many lines at most.
+pub(crate) fn advice(comparison: &Comparison, most: usize) -> String {
+    let mut out = String::new();
+    let (told, more) = comparison.advice.split_at(comparison.advice.len().min(most));
+    section(&mut out, "Advice, from medians that do not gate", told);
+    if !more.is_empty() {
+        let _ = writeln!(out, "  … and {} smaller changes, in report.html", more.len());
+    }
     out
 }
 
@@ -230,4 +242,19 @@ fn cell_row(cell: &CellSummary, verdict: Verdict) -> Vec<String> {
 /// Shortens a cell's name by its suite, where the suite is clear.
 pub(crate) fn short(id: &str) -> &str {
     id.split_once('/').map_or(id, |(_, rest)| rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_of_the_advice_is_counted() {
+        let lines = (0..5).map(|line| format!("line {line}")).collect();
+        let comparison = Comparison { advice: lines, ..Comparison::default() };
+        let text = advice(&comparison, 3);
+        assert!(text.ends_with("  line 1\n  line 2\n  … and 2 smaller changes, in report.html\n"), "{text}");
+        assert!(advice(&comparison, 5).ends_with("  line 4\n"));
+        assert_eq!(advice(&Comparison::default(), 3), "");
+    }
 }

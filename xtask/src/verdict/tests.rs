@@ -118,8 +118,8 @@ fn times_are_advice_and_only_from_the_same_machine() {
     let comparison = judged(&base, &head);
     assert_eq!(comparison.exit(), Exit::Pass);
     insta::assert_snapshot!(comparison.advice.join("\n"), @r"
-    s/c[]: cold alloc_bytes 1000 B → 1.04 KiB, +6.0 %
     s/c[]: cold wall_ns 100 ns → 150 ns, +50.0 %
+    s/c[]: cold alloc_bytes 1000 B → 1.04 KiB, +6.0 %
     ");
     head.context.machine = machine("another");
     let comparison = judged(&base, &head);

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use maud::{Markup, PreEscaped, html};
 
 use super::{Page, badge, class};
-use crate::report::short;
+use crate::report::{ADVICE, short};
 use crate::verdict::{Finding, Verdict};
 
 /// Cards that are open when the page is.
@@ -35,7 +35,13 @@ pub(super) fn changes(page: &Page<'_>) -> anyhow::Result<Option<Markup>> {
         @for card in cards { (card) }
         @if !comparison.advice.is_empty() {
             h3 { "Advice, from medians that do not gate" }
-            ul { @for line in &comparison.advice { li { (line) } } }
+            ul { @for line in comparison.advice.iter().take(ADVICE) { li { (line) } } }
+            @if let Some(more) = comparison.advice.get(ADVICE..).filter(|more| !more.is_empty()) {
+                details {
+                    summary { "and " (more.len()) " smaller changes" }
+                    ul { @for line in more { li { (line) } } }
+                }
+            }
         }
     }))
 }
