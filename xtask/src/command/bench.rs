@@ -6,7 +6,7 @@ use scenarios::Cell;
 use super::beside::{self, Engines, Found};
 use super::print;
 use crate::baseline::Baseline;
-use crate::cli::BenchOptions;
+use crate::cli::{BenchOptions, Tier};
 use crate::engine_store::Engine;
 use crate::evaluation::Evaluation;
 use crate::exit::{Exit, Stop};
@@ -18,7 +18,7 @@ use crate::report::{self, Align, Colors, Table};
 use crate::runner::{self, Done, Surroundings};
 use crate::selection::{self, Selection};
 use crate::watch::Watch;
-use crate::work_folder::WorkFolder;
+use crate::work_folder::{self, WorkFolder};
 use crate::{clock, engine_build, micro, resolve, thresholds};
 
 /// Runs the command.
@@ -41,6 +41,9 @@ fn select(paths: &Paths, options: &BenchOptions) -> anyhow::Result<Exit> {
     }
     if options.dry_run {
         return dry_run(options, &selections);
+    }
+    if let Some(doubt) = work_folder::doubt(&paths.work).filter(|_| options.tier != Tier::Exact) {
+        eprintln!("note: times may mislead: {doubt}");
     }
     if let Some(word) = &options.against {
         // What cannot be compared with should be known before an hour of measuring, not after.

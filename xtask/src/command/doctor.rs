@@ -10,7 +10,7 @@ use crate::exit::Exit;
 use crate::fingerprint::{self, Machine, output_of};
 use crate::paths::Paths;
 use crate::profile::Sampler;
-use crate::{selection, units};
+use crate::{selection, units, work_folder};
 
 const LOW_DISK_BYTES: u64 = 10 << 30;
 const HIGH_STEAL: f64 = 0.01;
@@ -198,35 +198,11 @@ fn perf_line() -> Line {
     }
 }
 
-/// Says whether the work folder's file system is quick to make files where others were just removed.
 fn work_line(paths: &Paths) -> Line {
-    let text = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let shown = paths.work.display();
-    let device = ext4_device(&text("/proc/self/mountinfo"), &paths.work);
-    let journals = std::fs::read_dir("/proc/fs/jbd2").into_iter().flatten().flatten();
-    let names: Vec<String> = journals.map(|item| item.file_name().to_string_lossy().into_owned()).collect();
-    match device {
-        Some(device) if !names.iter().any(|name| name.starts_with(&format!("{device}-"))) => advice(
-            "work folder",
-            format!(
-                "{shown} is on ext4 without a journal, which looks past every file that was removed in the last minutes \
-                 before it makes a new one; measure with PONDMARK_WORK=/dev/shm, or another file system"
-            ),
-        ),
-        _ => good("work folder", shown.to_string()),
+    match work_folder::doubt(&paths.work) {
+        Some(doubt) => advice("work folder", doubt),
+        None => good("work folder", paths.work.display().to_string()),
     }
-}
-
-/// Returns the device of the file system that a folder is on, if that is ext4.
-fn ext4_device(mountinfo: &str, folder: &Path) -> Option<String> {
-    let mounts = mountinfo.lines().filter_map(|line| {
-        let (place, system) = line.split_once(" - ")?;
-        let point = place.split(' ').nth(4)?;
-        let mut system = system.split(' ');
-        folder.starts_with(point).then_some((point.len(), system.next()?, system.next()?))
-    });
-    let (_, kind, device) = mounts.max_by_key(|(length, ..)| *length)?;
-    (kind == "ext4").then(|| device.trim_start_matches("/dev/").to_owned())
 }
 
 fn workspace_lines(paths: &Paths) -> anyhow::Result<Vec<Line>> {
@@ -268,18 +244,6 @@ mod tests {
         check("cpu  50 0 20 20 0 0 0 10 5 5\ncpu0 1 1 1 1 1 1 1 1 0 0\n", Some(0.1));
         check("cpu  1 2 3\n", None);
         check("", None);
-    }
-
-    #[test]
-    fn the_deepest_mount_counts() {
-        let table = "1 0 254:0 / / rw - ext4 /dev/vda rw\n2 1 0:5 / /dev rw - devtmpfs none rw\n\
-                     3 2 0:6 / /dev/shm rw shared:1 - tmpfs tmpfs rw\n";
-        let check = |folder, expect: Option<&str>| {
-            assert_eq!(ext4_device(table, Path::new(folder)).as_deref(), expect, "{folder}");
-        };
-        check("/data/x", Some("vda"));
-        check("/dev/shm/pondmark", None);
-        check("/dev/sda", None);
     }
 
     #[test]
