@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use scenarios::{SETTINGS_FILE, Settings};
+use scenarios::{SETTINGS_FILE, Settings, THRESHOLDS_TABLE};
 use toml::de::{DeTable, DeValue};
 
 use crate::error::{Error, Result};
@@ -100,7 +100,7 @@ impl Knobs {
             };
             match key.get_ref().as_ref() {
                 TABLE => {}
-                "thresholds" => continue,
+                THRESHOLDS_TABLE => continue,
                 other => return Err(bad(key.span().start, format!("unknown table '{other}'; {write}"))),
             }
             for (name, value) in table {

@@ -29,5 +29,6 @@ pub use quantity::{Amount, Quantity};
 pub use sample::{Phase, Sample};
 pub use suite::{Axis, Scenario, Suite};
 pub use threshold::{
-    Crossing, IO_WAIT, LOOKUPS_MIN, SETTINGS_FILE, STORE_ERRORS, THRESHOLDS, Threshold, Thresholds,
+    Crossing, IO_WAIT, LOOKUPS_MIN, SETTINGS_FILE, STORE_ERRORS, THRESHOLDS, THRESHOLDS_TABLE, Threshold,
+    Thresholds,
 };

@@ -16,7 +16,7 @@ use crate::knob::CACHES;
 pub const SETTINGS_FILE: &str = "pond.toml";
 
 /// The table of a settings file that holds thresholds.
-const TABLE: &str = "thresholds";
+pub const THRESHOLDS_TABLE: &str = "thresholds";
 
 /// The key beside the thresholds: look-ups that a cache must have had before its misses are judged.
 pub const LOOKUPS_MIN: &str = "cache_lookups_min";
@@ -123,10 +123,10 @@ impl Thresholds {
     /// # Errors
     /// As [`Thresholds::read`].
     pub fn parse(path: &Path, text: &str, others: &[&str]) -> Result<Self, DocumentError> {
-        let tables = [&[TABLE], others].concat();
+        let tables = [&[THRESHOLDS_TABLE], others].concat();
         document::parse(path, text, |document| {
             let tables = Keys::new(document.get_ref(), 0, "the settings", &tables)?;
-            let Some(table) = tables.get(TABLE) else { return Ok(Self::default()) };
+            let Some(table) = tables.get(THRESHOLDS_TABLE) else { return Ok(Self::default()) };
             let names: Vec<&str> = Self::names().collect();
             let keys = Keys::of(table, "[thresholds]", &names)?;
             let mut thresholds = Self::default();

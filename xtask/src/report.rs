@@ -49,7 +49,7 @@ pub(crate) const JUNIT: &str = "junit.xml";
 /// Lines of advice that are told at once: the times of a busy machine move in nearly every cell.
 const ADVICE: usize = 12;
 
-/// Writes report.md, report.json and the charts of a run, and returns the terminal report.
+/// Writes the reports and the charts of a run into its folder, and returns the terminal report.
 pub(crate) fn write(
     paths: &Paths,
     folder: &Path,

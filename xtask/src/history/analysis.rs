@@ -1,8 +1,9 @@
 //! From runs to what changed: each series is tested, all are corrected together, and those that change are divided.
 //!
 //! Two levels keep false discoveries rare (Benjamini and Bogomolov, 2014): whether a series changes at all is decided
-//! for all series together by the procedure of Benjamini and Hochberg; further changes within those that do are tested at
-//! a tenth of the level times the share of series that do, as there are several in each. Counters are not tested: every change of one is a change.
+//! for all series together by the procedure of Benjamini and Hochberg; further changes within those that do are
+//! tested at a tenth of the level times the share of series that do, as there are several in each. Counters are not
+//! tested: every change of one is a change.
 
 use std::num::NonZero;
 use std::rc::Rc;
