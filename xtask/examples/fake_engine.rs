@@ -159,6 +159,7 @@ fn sample(cell: &Cell, work_dir: &Path, iteration: u32, behaviour: &str) -> Samp
         "fewer-rows" => set("rows_read", files * 1440 - 1),
         "unstable" => set("rows_read", u64::from(std::process::id())),
         "unknown-metric" => set("rows_raed", 1),
+        "no-time" => set("wall_ns", 0),
         "slower" => set("wall_ns", wall_ns * (2 + files % 3)),
         percent if percent.starts_with("percent-") => {
             let percent: u64 = percent["percent-".len()..].parse().expect("the script gives a number");

@@ -344,6 +344,14 @@ fn compare_bounded(
     let mut compared = counts(base) || counts(head);
     for (phase, now) in head {
         let Some(before) = base.get(phase) else { continue };
+        let is_gone =
+            |name: &str| Metric::bound(name).is_some() && gates(name) && !now.medians.contains_key(name);
+        for (name, value) in before.medians.iter().filter(|(name, _)| is_gone(name)) {
+            compared = true;
+            let text = format!("was {}, is missing now", crate::units::metric(name, *value));
+            let (phase, metric) = (Some(*phase), Some(name.clone()));
+            comparison.add(Finding { phase, metric, ..whole_cell(id, &text) });
+        }
         for (name, head) in now.medians.iter().filter(|(name, _)| gates(name)) {
             let (Some(bound), Some(base)) = (Metric::bound(name), before.medians.get(name)) else { continue };
             compared = true;

@@ -247,8 +247,9 @@ fn check(planned: &PlannedCell, samples: &[Sample], answers: Answers) -> Result<
             let message = format!("unknown metric {}; build harness and engine anew", unknown.join(", "));
             return Err(Fault::new(FaultKind::UnknownMetric, message));
         }
-        if !sample.metrics.contains_key("wall_ns") {
-            let message = format!("sample {index} has no wall_ns");
+        // Without a time there is no ratio, and the cell would be compared with nothing.
+        if sample.metrics.get("wall_ns").is_none_or(|time| *time == 0) {
+            let message = format!("sample {index} has no wall_ns, or one of 0");
             return Err(Fault::new(FaultKind::SampleCount, message));
         }
         if answers == Answers::Stated {

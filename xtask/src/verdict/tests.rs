@@ -69,6 +69,22 @@ fn counters_gate() {
 }
 
 #[test]
+fn a_bounded_metric_that_is_gone_does_not_pass() {
+    let with = side(&[], &[], &[("alloc_count", 1_000), ("wall_ns", 5)]);
+    let without = side(&[], &[], &[("wall_ns", 5)]);
+    let beside = |base: &Measured, head: &Measured| {
+        compare(base, head, &suite(&[CELL]), Scope { counters: true, bounded: true, times: Times::InPairs })
+    };
+    let comparison = beside(&with, &without);
+    assert_eq!(comparison.verdict(), Verdict::Incomparable);
+    assert_eq!(comparison.findings.len(), 1, "{:?}", comparison.findings);
+    assert_eq!(comparison.findings[0].metric.as_deref(), Some("alloc_count"));
+    assert!(comparison.findings[0].text.ends_with("is missing now"), "{:?}", comparison.findings);
+    // One that is new has nothing to be compared with, and loses nothing.
+    assert!(beside(&without, &with).findings.is_empty());
+}
+
+#[test]
 fn one_worse_execution_is_enough() {
     let side_of = |values| side(&[("rows_read", values)], &[], &[]);
     let base = side_of(Values::Each(vec![5, 3]));

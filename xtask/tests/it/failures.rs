@@ -55,6 +55,11 @@ fn unknown_metrics_are_a_failure() {
 }
 
 #[test]
+fn a_time_of_0_is_a_failure() {
+    check("query=no-time", "sample_count", "sample 0 has no wall_ns, or one of 0");
+}
+
+#[test]
 fn a_wrong_answer_is_a_failure() {
     let expect = "8 rows, digest ffffffffffffffff, expected 8 rows, digest 00000000deadbeef";
     check("query=wrong-answer", "wrong_answer", expect);
