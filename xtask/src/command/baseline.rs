@@ -152,7 +152,7 @@ fn bless(paths: &Paths, reason: &str, gate_again: bool, suites: &[String]) -> an
         let unstable: usize =
             baseline.unstable.values().flat_map(|phases| phases.values()).map(|metrics| metrics.len()).sum();
         print(&format!(
-            "blessed run {} of revision {}: {} with {} cells, {unstable} unstable counters\n",
+            "blessed run {} of revision {}: {} with {} cells, unstable counters: {unstable}\n",
             baseline.run,
             baseline.revision,
             Paths::shown(&path),

@@ -271,8 +271,8 @@ fn coverage(analysis: &Analysis) -> Vec<String> {
     });
     if *tested > 0 {
         said.push(format!(
-            "of {:.0} that are told to have changed one may not have; changes below {:.0} %, and what began in the last {} \
-             runs, are not told",
+            "of {:.0} that are told to have changed one may not have, and more where noise lasts from one run to the next; \
+             changes below {:.0} %, and what began in the last {} runs, are not told",
             1.0 / LEVEL,
             MARGIN * 100.0,
             LEAST_RUNS - 1

@@ -69,7 +69,7 @@ fn changes_drifts_counters_and_what_was_accepted() {
 
     Looked at
       3 series were tested, wall_ns of 3 cells, and 2 of them changed
-      of 100 that are told to have changed one may not have; changes below 1 %, and what began in the last 4 runs, are not told
+      of 100 that are told to have changed one may not have, and more where noise lasts from one run to the next; changes below 1 %, and what began in the last 4 runs, are not told
       6 counters were looked at, run by run
     ");
 }

@@ -78,8 +78,8 @@ fn looked_at(found: &OfRun) -> Markup {
     html! {
         p.note {
             "Looked at: " (count(*tested)) " series of wall time, of which " (count(changed))
-            " changed (of " (format!("{:.0}", 1.0 / LEVEL)) " that are told one may not have; the last "
-            (LEAST_RUNS - 1) " runs are too few to tell), and " (count(*counters)) " counters, run by run. "
+            " changed (of " (format!("{:.0}", 1.0 / LEVEL)) " that are told one may not have, and more where noise "
+            "lasts from one run to the next; the last " (LEAST_RUNS - 1) " runs are too few to tell), and " (count(*counters)) " counters, run by run. "
             @if !short.is_empty() {
                 (count(short.len())) " series have fewer than " (2 * LEAST_RUNS) " runs and were not tested. "
             }
