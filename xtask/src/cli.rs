@@ -362,9 +362,12 @@ pub(crate) struct SelftestOptions {
     /// Parts of the names of experiments. Default: all; only then docs/METHODOLOGY.md is written
     #[arg(value_name = "EXPERIMENT")]
     pub(crate) names: Vec<String>,
-    /// Two minutes instead of an hour, and fewer builds; docs/METHODOLOGY.md stays as it is
+    /// A few minutes instead of an hour, and fewer builds; docs/METHODOLOGY.md stays as it is
     #[arg(long)]
     pub(crate) quick: bool,
+    /// Go on with the latest self-test: its finished runs count, if they were of the same engines
+    #[arg(long)]
+    pub(crate) resume: bool,
 }
 
 /// Options of `ci`.

@@ -12,6 +12,7 @@ mod claims;
 mod cli;
 mod clock;
 mod command;
+mod document;
 mod engine_build;
 mod engine_code;
 mod engine_store;
@@ -70,7 +71,8 @@ fn end(cli: Cli) -> Exit {
     dispatch(cli).unwrap_or_else(|error| {
         if interrupt::exit_code().is_some() {
             eprintln!(
-                "interrupted: what is recorded stays; `bench --resume` goes on from there, `bisect` by itself"
+                "interrupted: what is recorded stays; `bench --resume` and `selftest --resume` go on from there, \
+                 `bisect` by itself; other commands begin anew"
             );
             return Exit::Inconclusive;
         }

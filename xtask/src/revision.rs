@@ -133,6 +133,8 @@ pub(crate) enum Layout {
     Planted,
     /// With such faults, and laid out otherwise.
     PlantedOther,
+    /// With such faults, and laid out in a third way.
+    PlantedThird,
     /// With such faults, and a comment more in one of its sources.
     PlantedCommented,
 }
@@ -149,6 +151,9 @@ const APART: [&str; 3] = [
 /// Cuts the engine's crate into other parts than usual.
 const OTHER: &str = "--config=profile.release.package.engine.codegen-units=5";
 
+/// And into others again.
+const THIRD: &str = "--config=profile.release.package.engine.codegen-units=7";
+
 /// The engine refuses plants unless it is built with assertions.
 const PLANTED: [&str; 2] =
     ["--features=plants", "--config=profile.release.package.engine.debug-assertions=true"];
@@ -160,6 +165,7 @@ impl Layout {
             Self::Other => "-other-layout",
             Self::Planted => "-planted",
             Self::PlantedOther => "-planted-other-layout",
+            Self::PlantedThird => "-planted-third-layout",
             Self::PlantedCommented => "-planted-commented",
         }
     }
@@ -170,6 +176,7 @@ impl Layout {
             Self::Other => &[OTHER],
             Self::Planted | Self::PlantedCommented => &PLANTED,
             Self::PlantedOther => &[PLANTED[0], PLANTED[1], OTHER],
+            Self::PlantedThird => &[PLANTED[0], PLANTED[1], THIRD],
         };
         [&APART, own].concat()
     }

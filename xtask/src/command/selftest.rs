@@ -29,7 +29,7 @@ use crate::summary::Summary;
 use crate::timing::Timing;
 use crate::verdict::{Scope, Times, Verdict, compare};
 use crate::work_folder::WorkFolder;
-use crate::{clock, noise, random};
+use crate::{clock, document, noise, random};
 
 /// What the warm executions of a process should take together, in ns, where only false alarms are counted.
 const SHORT_NS: u64 = 40_000_000;
@@ -40,10 +40,6 @@ const LONG_NS: u64 = 200_000_000;
 /// The suites that the cells are of.
 const SUITES: [&str; 2] = [DEFAULT_SUITE, "small"];
 
-/// Where the full result stands in docs/METHODOLOGY.md.
-const BEGIN: &str = "<!-- selftest -->\n";
-const END: &str = "<!-- end of selftest -->";
-
 /// What every experiment has.
 struct Bench<'a> {
     paths: &'a Paths,
@@ -51,36 +47,30 @@ struct Bench<'a> {
     folder: PathBuf,
     /// The cells with short and with long measurements.
     planned: [Vec<PlannedCell>; 2],
+    revision: &'a Revision,
     /// The engine that plants can be planted in.
     planted: Engine,
-    /// The engine with another layout.
-    other: Engine,
-    /// The engine with a comment more.
-    commented: Engine,
 }
 
 /// Runs the command.
 pub(crate) fn run(paths: &Paths, options: &SelftestOptions) -> anyhow::Result<Exit> {
     let experiments = chosen(options)?;
     let revision = Revision::of_working_tree(paths)?;
+    // There before anything is built, so that what was interrupted then is not taken for the self-test before it.
+    let folder = folder(paths, options)?;
     let planted = revision.build(paths, Layout::Planted)?;
-    let build = |head: Head, layout: Layout| -> anyhow::Result<Engine> {
-        let is_needed = experiments.iter().any(|experiment| experiment.head == head);
-        if is_needed { revision.build(paths, layout) } else { Ok(planted.clone()) }
-    };
-    let other = build(Head::OtherLayout, Layout::PlantedOther)?;
-    let commented = build(Head::Commented, Layout::PlantedCommented)?;
+    for experiment in &experiments {
+        revision.build(paths, layout(experiment.head))?;
+    }
     let work = WorkFolder::make(paths)?;
     std::fs::create_dir_all(paths.ponds())?;
-    let began = clock::now_seconds();
     let mut bench = Bench {
         paths,
         work: &work.path,
-        folder: paths.target.join("pondmark/selftest").join(clock::stamp(began)),
+        folder,
         planned: [planned(paths)?, planned(paths)?],
-        planted: planted.clone(),
-        other,
-        commented,
+        revision: &revision,
+        planted,
     };
     let plain = bench.surroundings(Side::Head, &bench.planted.binary);
     for (planned, measured_ns) in bench.planned.iter_mut().zip([SHORT_NS, LONG_NS]) {
@@ -91,6 +81,10 @@ pub(crate) fn run(paths: &Paths, options: &SelftestOptions) -> anyhow::Result<Ex
         eprintln!("selftest: {}, {} runs", experiment.name, experiment.runs);
         let tally = bench.tally(experiment)?;
         outcomes.push(Outcome { experiment: *experiment, tally });
+    }
+    let count = |of: fn(&Tally) -> u64| outcomes.iter().map(|outcome| of(&outcome.tally)).sum::<u64>();
+    if count(|tally| tally.runs) == count(|tally| tally.runs_before) {
+        return Err(Stop::error(Exit::Usage, "the latest self-test is finished; run without --resume"));
     }
     eprintln!("selftest: probes for silent success");
     let probed = probes::run(bench.work)?;
@@ -103,9 +97,12 @@ pub(crate) fn run(paths: &Paths, options: &SelftestOptions) -> anyhow::Result<Ex
     let tables = [table(&outcomes).terminal(), probes::table(&probed).terminal()].join("\n");
     print(&format!("{tables}\n{verdict}\n"))?;
     if !options.quick && options.names.is_empty() {
-        let (machine, when) = (Machine::read(), clock::text(began));
-        let same = changes(&outcomes, |head| head == Head::Same);
-        let rebuilt = changes(&outcomes, |head| head != Head::Same);
+        let machine = Machine::read();
+        let when =
+            outcomes.iter().filter_map(|outcome| outcome.tally.began.clone()).min().unwrap_or_default();
+        let same = changes(&outcomes, Head::Same);
+        // A comment moves no code.
+        let rebuilt = changes(&outcomes, Head::OtherLayout);
         let noise = Noise::of(&rebuilt, &same, machine.clone(), when.clone());
         if let Some(noise) = &noise {
             noise.write(paths)?;
@@ -113,7 +110,7 @@ pub(crate) fn run(paths: &Paths, options: &SelftestOptions) -> anyhow::Result<Ex
         let (_, margin) = noise::margin(None, noise.as_ref());
         let mut text = markdown(&outcomes, &when, &machine.to_string(), "cargo xtask selftest");
         text.push_str(&format!("\nWith that, comparisons on this machine have a {margin}.\n"));
-        document(paths, &format!("{text}\n{}", probes::table(&probed).markdown()))?;
+        document::put(paths, "selftest", &format!("{text}\n{}", probes::table(&probed).markdown()))?;
     }
     Ok(if failed == 0 { Exit::Pass } else { Exit::Failed })
 }
@@ -133,10 +130,34 @@ fn chosen(options: &SelftestOptions) -> anyhow::Result<Vec<Experiment>> {
     Ok(chosen)
 }
 
+/// Returns the folder of the records, one of each run: a new one, or that of the latest self-test if it is to go on.
+fn folder(paths: &Paths, options: &SelftestOptions) -> anyhow::Result<PathBuf> {
+    let all = paths.target.join("pondmark/selftest").join(if options.quick { "quick" } else { "full" });
+    if !options.resume {
+        let new = all.join(clock::stamp(clock::now_seconds()));
+        std::fs::create_dir_all(&new).with_context(|| format!("cannot make {}", new.display()))?;
+        return Ok(new);
+    }
+    let message = || format!("there is no self-test in {}; run without --resume", all.display());
+    let entries = std::fs::read_dir(&all).map_err(|_| Stop::error(Exit::Usage, message()))?;
+    let folders: Vec<PathBuf> =
+        entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    folders.into_iter().max().ok_or_else(|| Stop::error(Exit::Usage, message()))
+}
+
+/// Returns how the head of an experiment is built.
+fn layout(head: Head) -> Layout {
+    match head {
+        Head::Same => Layout::Planted,
+        Head::OtherLayout => Layout::PlantedOther,
+        Head::Commented => Layout::PlantedCommented,
+    }
+}
+
 /// Returns the changes that were seen of the same code, on a quiet machine, in builds of a kind.
-fn changes(outcomes: &[Outcome], is_asked: impl Fn(Head) -> bool) -> Vec<f64> {
+fn changes(outcomes: &[Outcome], head: Head) -> Vec<f64> {
     let asked = outcomes.iter().filter(|Outcome { experiment, .. }| {
-        experiment.expected == Expected::Silence && !experiment.loaded && is_asked(experiment.head)
+        experiment.expected == Expected::Silence && !experiment.loaded && experiment.head == head
     });
     asked.flat_map(|outcome| outcome.tally.changes.iter().copied()).collect()
 }
@@ -171,14 +192,14 @@ impl Bench<'_> {
         Ok(path)
     }
 
+    fn build(&self, layout: Layout) -> anyhow::Result<Engine> {
+        self.revision.build(self.paths, layout)
+    }
+
     fn tally(&self, experiment: &Experiment) -> anyhow::Result<Tally> {
         let base = self.script("base", &self.planted.binary, "")?;
-        let head = match experiment.head {
-            Head::Same => &self.planted,
-            Head::OtherLayout => &self.other,
-            Head::Commented => &self.commented,
-        };
-        let head = self.script("head", &head.binary, experiment.plant)?;
+        let engine = self.build(layout(experiment.head))?;
+        let head = self.script("head", &engine.binary, experiment.plant)?;
         let sides = Sides {
             compared: [self.surroundings(Side::Base, &base), self.surroundings(Side::Head, &head)],
             canary: [self.surroundings(Side::CanaryBase, &base), self.surroundings(Side::CanaryHead, &base)],
@@ -186,24 +207,63 @@ impl Bench<'_> {
         let _load = if experiment.loaded { Some(Load::begin()?) } else { None };
         let mut tally = Tally::default();
         for run in 0..experiment.runs {
-            let header = self.header(experiment, run, &sides)?;
-            let (mut record, header) = RecordWriter::create(&self.folder, header)?;
-            let mut done = Done::default();
-            runner::prepare(&sides.compared[0], &header.planned, &mut record, &mut done)?;
-            measure_pairs(&sides, &header, None, &mut record, &mut done)?;
-            if !experiment.exact {
-                self.confirm(experiment, &header, &mut record, &mut done)?;
-            }
-            record.append(&[Line::End(EndLine {
-                ended: clock::text(clock::now_seconds()),
-                processes_cut: 0,
-            })])?;
-            add(&mut tally, &Record::read(record.folder(), CutLine::Refuse)?)?;
+            let wanted = self.header(experiment, run, &sides, &engine)?;
+            let before = self.finished(&wanted)?;
+            tally.runs_before += u64::from(before.is_some());
+            let record = match before {
+                Some(record) => record,
+                None => self.measure(experiment, wanted, &sides)?,
+            };
+            add(&mut tally, &record)?;
         }
         Ok(tally)
     }
 
-    /// Measures what was called slower or faster again, on other builds where there are some, as `bench` does.
+    /// Returns the record of a run that an interrupted self-test has finished; one that it only began, or in which a
+    /// cell failed, is removed.
+    fn finished(&self, wanted: &Header) -> anyhow::Result<Option<Record>> {
+        let folder = self.folder.join(&wanted.run);
+        if !folder.exists() {
+            return Ok(None);
+        }
+        if folder.join("samples.jsonl").is_file() {
+            // Fails if another harness goes on with it.
+            RecordWriter::resume(&folder)?;
+            let record = Record::read(&folder, CutLine::Refuse)?;
+            let what = |header: &Header| {
+                let base = header.base.as_ref().map(|base| {
+                    (base.engine_digest.clone(), base.pairs, base.margin_ppm, base.equivalence_ppm)
+                });
+                let cells: Vec<String> = header.planned.iter().map(|planned| planned.cell.id()).collect();
+                (header.engine_digest.clone(), base, cells, header.context.machine.clone())
+            };
+            if what(&record.header) != what(wanted) {
+                let message = "the latest self-test was of other engines or cells, or on another machine; run without \
+                               --resume";
+                return Err(Stop::error(Exit::Usage, message));
+            }
+            if record.end.is_some() && record.failures.is_empty() {
+                return Ok(Some(record));
+            }
+        }
+        std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+        Ok(None)
+    }
+
+    fn measure(&self, experiment: &Experiment, wanted: Header, sides: &Sides) -> anyhow::Result<Record> {
+        let (mut record, header) = RecordWriter::create(&self.folder, wanted)?;
+        let mut done = Done::default();
+        runner::prepare(&sides.compared[0], &header.planned, &mut record, &mut done)?;
+        measure_pairs(sides, &header, None, &mut record, &mut done)?;
+        if !experiment.exact {
+            self.confirm(experiment, &header, &mut record, &mut done)?;
+        }
+        record
+            .append(&[Line::End(EndLine { ended: clock::text(clock::now_seconds()), processes_cut: 0 })])?;
+        Record::read(record.folder(), CutLine::Refuse)
+    }
+
+    /// Measures what was called slower or faster again, on builds with other layouts, as `bench` does.
     fn confirm(
         &self,
         experiment: &Experiment,
@@ -216,12 +276,14 @@ impl Bench<'_> {
         if flagged.is_empty() {
             return Ok(());
         }
+        let base = self.build(Layout::PlantedOther)?;
         let head = match experiment.head {
-            Head::Same => &self.other,
-            Head::OtherLayout => &self.planted,
-            Head::Commented => &self.commented,
+            Head::Same => base.clone(),
+            // What one layout does says nothing of what a third does.
+            Head::OtherLayout => self.build(Layout::PlantedThird)?,
+            Head::Commented => self.build(Layout::PlantedCommented)?,
         };
-        let base = self.script("confirm-base", &self.other.binary, "")?;
+        let base = self.script("confirm-base", &base.binary, "")?;
         let head = self.script("confirm-head", &head.binary, experiment.plant)?;
         let sides =
             [self.surroundings(Side::ConfirmBase, &base), self.surroundings(Side::ConfirmHead, &head)];
@@ -229,14 +291,20 @@ impl Bench<'_> {
         Ok(())
     }
 
-    fn header(&self, experiment: &Experiment, run: u32, sides: &Sides) -> anyhow::Result<Header> {
+    fn header(
+        &self,
+        experiment: &Experiment,
+        run: u32,
+        sides: &Sides,
+        head: &Engine,
+    ) -> anyhow::Result<Header> {
         let hello = runner::greet(&sides.compared[0].engine).ok();
         let context = Context::read(&self.paths.root, hello.as_ref());
         let name = format!("{}-{}", experiment.name.replace(' ', "-").replace('%', "percent"), run + 1);
         let seed = random::seed(&format!("{}{name}", self.folder.display()));
         let base = BaseHeader {
             name: "the same engine".to_owned(),
-            engine_digest: String::new(),
+            engine_digest: self.planted.digest.clone(),
             context: context.clone(),
             pairs: beside::PAIRS,
             seed,
@@ -257,7 +325,7 @@ impl Bench<'_> {
             tier: if experiment.exact { Tier::Exact } else { Tier::All },
             against: None,
             base: Some(base),
-            engine_digest: String::new(),
+            engine_digest: head.digest.clone(),
             thresholds: Thresholds::default(),
             context,
             suite_cells: planned.iter().map(|planned| planned.cell.id()).collect(),
@@ -269,8 +337,11 @@ impl Bench<'_> {
 /// Adds what a run says of its cells.
 fn add(tally: &mut Tally, record: &Record) -> anyhow::Result<()> {
     if let Some(failure) = record.failures.first() {
-        anyhow::bail!("{}: {}", failure.cell, failure.message);
+        let message = format!("{}: {}", failure.cell, failure.message);
+        return Err(Stop::error(Exit::Failed, message));
     }
+    let began = &record.header.started;
+    tally.began = Some(tally.began.take().map_or_else(|| began.clone(), |first| first.min(began.clone())));
     let base = record.header.base.as_ref().context("a run of the self-test has a base")?;
     tally.runs += 1;
     if record.header.tier != Tier::Exact
@@ -281,7 +352,9 @@ fn add(tally: &mut Tally, record: &Record) -> anyhow::Result<()> {
             // As `bench` says it: nothing, if the machine moved.
             let verdict = if timing.contaminated { Verdict::Inconclusive } else { cell.verdict() };
             tally.add(verdict, cell.judged.pairs);
-            tally.changes.push(cell.judged.test.effect);
+            if !timing.contaminated {
+                tally.changes.push(cell.judged.test.effect);
+            }
         }
         tally.runs_called += u64::from(tally.slower + tally.faster > before);
         tally.contaminated += u64::from(timing.contaminated);
@@ -302,19 +375,6 @@ fn add(tally: &mut Tally, record: &Record) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Puts the result into docs/METHODOLOGY.md.
-fn document(paths: &Paths, text: &str) -> anyhow::Result<()> {
-    let path = paths.docs().join("METHODOLOGY.md");
-    let before = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let begin = before.find(BEGIN).map(|at| at + BEGIN.len());
-    let end = begin.and_then(|begin| before[begin..].find(END).map(|at| begin + at));
-    let (Some(begin), Some(end)) = (begin, end) else {
-        anyhow::bail!("{} has no place for the result: {} … {END}", path.display(), BEGIN.trim());
-    };
-    let after = format!("{}\n{text}\n{}", &before[..begin], &before[end..]);
-    std::fs::write(&path, after).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Keeps a processor busy as long as the harness is there.

@@ -25,11 +25,15 @@ pub(crate) struct Tally {
     pub(crate) runs_called: u64,
     /// Runs.
     pub(crate) runs: u64,
+    /// Runs among them that were finished before this self-test went on.
+    pub(crate) runs_before: u64,
+    /// When the first of them began.
+    pub(crate) began: Option<String>,
     /// Cells with a counter that moved.
     pub(crate) counters_moved: u64,
     /// Cells whose counters were compared.
     pub(crate) counters_compared: u64,
-    /// The changes of the cells, logarithms of ratios.
+    /// The changes of the cells in runs whose canary did not move, logarithms of ratios.
     pub(crate) changes: Vec<f64>,
     /// Counters that got worse, by name.
     pub(crate) named: Vec<String>,

@@ -208,6 +208,82 @@ fn a_stopped_search_goes_on() {
     assert!(text.contains("smoke/open[] became worse with "), "{text}");
 }
 
+/// The suites that the cells of the self-test are of.
+const SUITES: [(&str, &str); 2] = [
+    ("smoke", include_str!("../../../scenarios/suites/smoke.toml")),
+    ("small", include_str!("../../../scenarios/suites/small.toml")),
+];
+
+/// An engine with plants that counters tell, and the suites of the self-test with its answers.
+fn repository_with_plants() -> Workspace {
+    let workspace = slow_repository();
+    let told = r#"
+            let plant = std::env::var("POND_PLANT").unwrap_or_default();
+            let footers = 8 + u8::from(plant == "footers");
+            let misses = u8::from(plant == "misses");
+            let wall_ns"#;
+    let counters = r#""footers_read":{footers},"cache.plan.misses":{misses},"store_data"#;
+    let engine = workspace.read("engine/main.rs");
+    let engine = engine.replace("let wall_ns", told).replace("\"store_data", counters);
+    workspace.write("engine/main.rs", &engine);
+    let manifest = workspace.read("engine/Cargo.toml");
+    workspace.write("engine/Cargo.toml", &format!("{manifest}\n[features]\nplants = []\n"));
+    for (suite, text) in SUITES {
+        let lines = text.lines().map(|line| match line.split_once(" = { rows = ") {
+            Some((point, _)) => format!("{point} = {{ rows = 8, digest = \"00000000deadbeef\" }}"),
+            None => line.to_owned(),
+        });
+        let text = lines.collect::<Vec<_>>().join("\n");
+        workspace.write(&format!("scenarios/suites/{suite}.toml"), &text);
+    }
+    commit(&workspace);
+    workspace
+}
+
+#[test]
+fn a_stopped_self_test_goes_on() {
+    let workspace = repository_with_plants();
+    let arguments = ["selftest", "--quick", "each footer", "caches", "--resume"];
+    let record = |experiment: &str| {
+        let all = workspace.path("target/pondmark/selftest/quick");
+        let mut folders = std::fs::read_dir(all).into_iter().flatten().map(|entry| entry.unwrap().path());
+        let folder = folders.next()?;
+        assert_eq!(folders.next(), None, "it goes on in the same folder");
+        std::fs::read_to_string(folder.join(experiment).join("samples.jsonl")).ok()
+    };
+    let mut finished = None;
+    for (place, how) in STOPS.into_iter().enumerate() {
+        let before = record("caches-that-always-miss-1");
+        let harness = start(&workspace, "", &arguments[..if place == 0 { 4 } else { 5 }]);
+        wait_for("the second experiment to be measured", || {
+            let now = record("caches-that-always-miss-1");
+            now != before && now.is_some_and(|text| !processes(&text).is_empty())
+        });
+        stop(&workspace, harness, how);
+        check_tidy(&workspace);
+        let first = record("each-footer-read-twice-1").unwrap();
+        check_record(&first, true);
+        assert!(first.lines().last().unwrap().starts_with(r#"{"line":"end""#));
+        assert_eq!(*finished.get_or_insert_with(|| first.clone()), first, "it is not measured again");
+        check_record(&record("caches-that-always-miss-1").unwrap(), true);
+    }
+    let output = workspace.command(&arguments).env_remove("PONDMARK_ENGINE").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("named footers_read"), "{text}");
+    assert!(text.contains("named cache.plan.misses"), "{text}");
+    assert_eq!(record("each-footer-read-twice-1"), finished);
+    assert!(!workspace.path("target/pondmark/work").read_dir().unwrap().any(|_| true), "work is removed");
+
+    // What other engines were measured to do says nothing of this one.
+    let engine = workspace.read("engine/main.rs");
+    workspace.write("engine/main.rs", &engine.replace("footers = 8", "footers = 9"));
+    let output = workspace.command(&arguments).env_remove("PONDMARK_ENGINE").output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("the latest self-test was of other engines"), "{text}");
+}
+
 #[test]
 fn an_engine_that_hangs_is_ended_and_not_called_a_failure() {
     for how in [Stop::CtrlC, Stop::Term] {
