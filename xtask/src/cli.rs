@@ -131,6 +131,20 @@ pub(crate) struct BenchCommand {
 pub(crate) enum BenchInstead {
     /// Measure the same tasks with the engine and with DuckDB, Polars and pyarrow, in turn
     Peers(PeersOptions),
+    /// Measure what stages and counters cost: an export by the engine with and without them, in turn
+    Overhead(OverheadOptions),
+}
+
+/// Options of `bench overhead`.
+#[derive(Debug, Args)]
+#[command(after_help = "A run on the medium pond writes its result into docs/METHODOLOGY.md.")]
+pub(crate) struct OverheadOptions {
+    /// The generated pond to export
+    #[arg(long, value_enum, default_value = "medium")]
+    pub(crate) size: PondSize,
+    /// Pairs of exports
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(6..=10_000))]
+    pub(crate) pairs: u32,
 }
 
 /// Options of `bench peers`.
@@ -141,7 +155,7 @@ A run of both sizes writes docs/PEERS.md and docs/images/peers.*; any run writes
 pub(crate) struct PeersOptions {
     /// The generated ponds to measure on
     #[arg(long = "size", value_enum, value_delimiter = ',', default_values = ["small", "medium"])]
-    pub(crate) sizes: Vec<PeersSize>,
+    pub(crate) sizes: Vec<PondSize>,
     /// Fresh processes of each contender; every mode of a peer has one, its best ones have all
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rounds: u32,
@@ -153,9 +167,9 @@ pub(crate) struct PeersOptions {
     pub(crate) python: Option<PathBuf>,
 }
 
-/// The generated ponds on which peers are measured.
+/// The generated ponds on which what is no suite is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub(crate) enum PeersSize {
+pub(crate) enum PondSize {
     /// Eight series of two days, to try the command
     Tiny,
     /// 100 series of a day
@@ -164,7 +178,7 @@ pub(crate) enum PeersSize {
     Medium,
 }
 
-impl PeersSize {
+impl PondSize {
     /// Returns the name that the generator knows.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -435,7 +449,7 @@ mod tests {
         else {
             panic!("'peers' is reserved")
         };
-        assert_eq!((peers.sizes, peers.rounds), (vec![PeersSize::Small], 3));
+        assert_eq!((peers.sizes, peers.rounds), (vec![PondSize::Small], 3));
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub(crate) mod explain;
 pub(crate) mod github;
 pub(crate) mod guard;
 pub(crate) mod history;
+pub(crate) mod overhead;
 pub(crate) mod peers;
 pub(crate) mod profile;
 pub(crate) mod report;

@@ -86,6 +86,13 @@ impl Group {
     }
 }
 
+impl Group {
+    /// Ends it.
+    pub(crate) fn kill(&self) {
+        kill(self.0);
+    }
+}
+
 impl Drop for Group {
     fn drop(&mut self) {
         GROUPS.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);

@@ -26,6 +26,7 @@ mod interrupt;
 mod measured;
 mod micro;
 mod noise;
+mod overhead;
 mod paired;
 mod paths;
 mod peers;
@@ -90,6 +91,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Bench(bench) => match bench.instead {
             None => command::bench::run(&paths, &bench.suites),
             Some(BenchInstead::Peers(options)) => command::peers::run(&paths, &options),
+            Some(BenchInstead::Overhead(options)) => command::overhead::run(&paths, &options),
         },
         Command::Baseline { action } => command::baseline::run(&paths, &action),
         Command::Compare(options) => command::compare::run(&paths, &options),

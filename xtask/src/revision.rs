@@ -129,6 +129,8 @@ pub(crate) enum Layout {
     Usual,
     /// Cut into another number of parts, so that functions lie elsewhere.
     Other,
+    /// Without stages and counters.
+    Bare,
     /// With faults that the self-test can plant.
     Planted,
     /// With such faults, and laid out otherwise.
@@ -163,6 +165,7 @@ impl Layout {
         match self {
             Self::Usual => "",
             Self::Other => "-other-layout",
+            Self::Bare => "-bare",
             Self::Planted => "-planted",
             Self::PlantedOther => "-planted-other-layout",
             Self::PlantedThird => "-planted-third-layout",
@@ -174,6 +177,7 @@ impl Layout {
         let own: &[&str] = match self {
             Self::Usual => &[],
             Self::Other => &[OTHER],
+            Self::Bare => &["--no-default-features"],
             Self::Planted | Self::PlantedCommented => &PLANTED,
             Self::PlantedOther => &[PLANTED[0], PLANTED[1], OTHER],
             Self::PlantedThird => &[PLANTED[0], PLANTED[1], THIRD],

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use super::print;
-use crate::cli::{PeersOptions, PeersSize};
+use crate::cli::{PeersOptions, PondSize};
 use crate::engine_store::Engine;
 use crate::exit::{Exit, Stop};
 use crate::fingerprint::Context;
@@ -22,7 +22,7 @@ use crate::work_folder::WorkFolder;
 use crate::{chart, clock, engine_build, interrupt, random};
 
 /// The sizes that the documents show.
-const DOCUMENTED: [PeersSize; 2] = [PeersSize::Small, PeersSize::Medium];
+const DOCUMENTED: [PondSize; 2] = [PondSize::Small, PondSize::Medium];
 
 /// Runs the command.
 pub(crate) fn run(paths: &Paths, options: &PeersOptions) -> anyhow::Result<Exit> {

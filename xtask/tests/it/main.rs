@@ -12,6 +12,7 @@ mod history;
 mod interrupts;
 mod live;
 mod micro;
+mod overhead;
 mod page;
 mod page_history;
 mod peers;

@@ -1,0 +1,249 @@
+//! `cargo xtask bench overhead`: measure what stages and counters cost.
+
+use std::io::Read as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use nix::sys::resource::{UsageWho, getrusage};
+use scenarios::{Cell, Workload};
+
+use super::print;
+use crate::cli::OverheadOptions;
+use crate::exit::{Exit, Stop};
+use crate::fingerprint::{Machine, output_of};
+use crate::interrupt::{self, Group};
+use crate::overhead::{Cost, Overhead};
+use crate::paths::Paths;
+use crate::plan::PlannedCell;
+use crate::process::EngineProcess;
+use crate::progress::Progress;
+use crate::record::Side;
+use crate::revision::{Layout, Revision};
+use crate::runner::{self, Surroundings};
+use crate::work_folder::WorkFolder;
+use crate::{clock, document, random, work_folder};
+
+/// The size that docs/METHODOLOGY.md shows.
+const DOCUMENTED: &str = "medium";
+
+/// Exports of each engine whose instructions are counted: threads that wait for each other make them differ.
+const COUNTED: usize = 3;
+
+/// Far more than an export takes, under callgrind too.
+const TIMEOUT: Duration = Duration::from_secs(1_800);
+
+/// What an export is asked for, besides its pond and its folder.
+const EXPORT: [&str; 7] = ["export", "--pattern", "/**/*.series", "--temporal", "year,month", "--jobs", "1"];
+
+/// An engine and its pond.
+struct Exporter {
+    engine: PathBuf,
+    pond: PathBuf,
+}
+
+/// Runs the command.
+pub(crate) fn run(paths: &Paths, options: &OverheadOptions) -> anyhow::Result<Exit> {
+    let revision = Revision::of_working_tree(paths)?;
+    let engines = [revision.build(paths, Layout::Bare)?, revision.build(paths, Layout::Usual)?];
+    let work = WorkFolder::make(paths)?;
+    if let Some(doubt) = work_folder::doubt(&work.path) {
+        eprintln!("warning: {doubt}");
+    }
+    let began = clock::now_seconds();
+    let size = options.size.name();
+    let pond = pond(paths, &engines[1].binary, &work.path, size)?;
+    let sides =
+        engines.each_ref().map(|engine| Exporter { engine: engine.binary.clone(), pond: pond.clone() });
+    let out = work.path.join("out");
+    let instructions = counted(&sides, &work.path)?;
+    let [mut without, mut with] = [Vec::new(), Vec::new()];
+    let progress = Progress::start(options.pairs as usize);
+    // What is read first is not in memory yet.
+    let said = [sides[0].export(&out)?.1, sides[1].export(&out)?.1];
+    if said[0] != said[1] {
+        let message =
+            format!("the engines do not export the same: {:?} without counters, {:?} with", said[0], said[1]);
+        return Err(Stop::error(Exit::Failed, message));
+    }
+    for pair in 0..options.pairs {
+        progress.now(&format!("pair {} of {}", pair + 1, options.pairs), None);
+        let first = usize::from(random::coin(began, pair, 0));
+        for place in [first, 1 - first] {
+            let (cost, _) = sides[place].export(&out)?;
+            if place == 0 { without.push(cost) } else { with.push(cost) }
+        }
+        progress.step();
+    }
+    drop(progress);
+    let overhead = Overhead { without, with, instructions };
+    let table = overhead.table(began)?;
+    print(&format!("{}\n{}\n", table.terminal(), overhead.about()))?;
+    if size == DOCUMENTED {
+        let text = format!(
+            "`cargo xtask bench overhead --pairs {}` on {}, on {}: the {size} pond by months, with one worker. {}\n\n{}",
+            options.pairs,
+            clock::text(began),
+            Machine::read(),
+            overhead.about(),
+            table.markdown()
+        );
+        document::put(paths, "overhead", &text)?;
+    }
+    Ok(Exit::Pass)
+}
+
+/// Has an engine make the pond in a folder of its own.
+fn pond(paths: &Paths, engine: &Path, work: &Path, size: &str) -> anyhow::Result<PathBuf> {
+    let ponds = work.join("ponds");
+    let surroundings =
+        Surroundings { ponds: ponds.clone(), ..Surroundings::new(paths, Side::Head, engine, work) };
+    let cell = Cell {
+        suite: "overhead".to_owned(),
+        scenario: "export".to_owned(),
+        workload: Workload::Export,
+        point: Vec::new(),
+        parameters: [("size".to_owned(), size.to_owned())].into(),
+        expected: None,
+    };
+    let planned = PlannedCell { cell, warm: 0, processes: 1, timeout_s: 0 };
+    let mut process: Option<EngineProcess> = None;
+    let prepared = runner::prepare_cell(&surroundings, &planned, &mut process, &Progress::start(1));
+    interrupt::check()?;
+    prepared
+        .map_err(|fault| Stop::error(Exit::Failed, format!("cannot make the pond: {}", fault.message)))?;
+    if let Some(mut process) = process {
+        // All data is there; how the preparing process ends is no result.
+        let _ = process.finish();
+    }
+    let mut made = std::fs::read_dir(&ponds).with_context(|| format!("cannot list {}", ponds.display()))?;
+    Ok(made.next().context("the engine has made no pond")??.path())
+}
+
+/// Counts the instructions of exports of each side.
+fn counted(sides: &[Exporter; 2], work: &Path) -> anyhow::Result<Result<[Vec<u64>; 2], String>> {
+    if output_of("valgrind", &["--version"], Path::new(".")).is_none() {
+        return Ok(Err("valgrind is not there".to_owned()));
+    }
+    let folders = [work.join("without"), work.join("with")];
+    for folder in &folders {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    let progress = Progress::start(COUNTED);
+    let mut counts = [Vec::new(), Vec::new()];
+    for _ in 0..COUNTED {
+        progress.now("two exports by callgrind", None);
+        // Both at once: what else goes on changes no count.
+        let counted = std::thread::scope(|scope| {
+            let threads = [0, 1].map(|place| {
+                let (side, folder): (&Exporter, &Path) = (&sides[place], &folders[place]);
+                scope.spawn(move || side.instructions(folder))
+            });
+            threads.map(|thread| thread.join().expect("counting does not panic"))
+        });
+        for (counts, count) in counts.iter_mut().zip(counted) {
+            counts.push(count?);
+        }
+        progress.step();
+    }
+    Ok(Ok(counts))
+}
+
+impl Exporter {
+    fn arguments(&self, command: &mut Command, out: &Path) {
+        command.arg("--pond").arg(&self.pond).args(EXPORT).arg("--dir").arg(out);
+    }
+
+    /// Exports once; returns what it took, and what the engine said.
+    fn export(&self, out: &Path) -> anyhow::Result<(Cost, String)> {
+        let mut command = Command::new(&self.engine);
+        self.arguments(&mut command, out);
+        let cpu_before = cpu_of_children()?;
+        let began = Instant::now();
+        let said = finish(&mut command)?;
+        let wall_ns = began.elapsed().as_nanos() as u64;
+        let cost = Cost { cpu_ns: cpu_of_children()? - cpu_before, wall_ns };
+        remove(out)?;
+        Ok((cost, said))
+    }
+
+    /// Exports once under callgrind and returns the instructions of all threads.
+    fn instructions(&self, folder: &Path) -> anyhow::Result<u64> {
+        let (file, out) = (folder.join("callgrind.out"), folder.join("out"));
+        let mut command = Command::new("valgrind");
+        command.args(["--tool=callgrind", "--cache-sim=no"]);
+        command.arg(format!("--callgrind-out-file={}", file.display())).arg(&self.engine);
+        self.arguments(&mut command, &out);
+        finish(&mut command)?;
+        remove(&out)?;
+        let text = std::fs::read_to_string(&file).context("callgrind has written nothing")?;
+        std::fs::remove_file(&file)?;
+        let total = text
+            .lines()
+            .find_map(|line| line.strip_prefix("totals: "))
+            .context("callgrind has counted nothing")?;
+        total.trim().parse().context("callgrind has counted no number")
+    }
+}
+
+fn remove(out: &Path) -> anyhow::Result<()> {
+    std::fs::remove_dir_all(out).with_context(|| format!("{} was not exported", out.display()))
+}
+
+/// Runs a command to its end, and returns what it said. It ends early if the harness is interrupted.
+fn finish(command: &mut Command) -> anyhow::Result<String> {
+    // A Ctrl-C is for the harness, which ends what it has started.
+    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().context("cannot start the engine")?;
+    let group = Group::led_by(&child);
+    let mut stdout = child.stdout.take().expect("standard output is piped");
+    let mut stderr = child.stderr.take().expect("standard error is piped");
+    let (done, waited) = channel::<()>();
+    let (said, errors, hung) = std::thread::scope(|scope| {
+        let group = &group;
+        let watchdog = scope.spawn(move || {
+            let hung = waited.recv_timeout(TIMEOUT) == Err(RecvTimeoutError::Timeout);
+            if hung {
+                group.kill();
+            }
+            hung
+        });
+        let errors = scope.spawn(move || {
+            let mut text = String::new();
+            stderr.read_to_string(&mut text).map(|_| text)
+        });
+        let mut said = String::new();
+        let read = stdout.read_to_string(&mut said).map(|_| said);
+        let errors = errors.join().expect("a reader does not panic");
+        drop(done);
+        (read, errors, watchdog.join().expect("a watchdog does not panic"))
+    });
+    drop(group);
+    let status = child.wait().context("cannot wait for the engine")?;
+    interrupt::check()?;
+    if hung {
+        return Err(Stop::error(
+            Exit::Failed,
+            format!("the engine was not done after {} s", TIMEOUT.as_secs()),
+        ));
+    }
+    let errors = errors.context("cannot read what the engine says")?;
+    if !status.success() {
+        let message = format!("the engine ended with {status}: {}", errors.trim());
+        return Err(Stop::error(Exit::Failed, message));
+    }
+    said.context("cannot read what the engine says")
+}
+
+/// Returns the processor time of all children that have ended, in ns.
+fn cpu_of_children() -> anyhow::Result<u64> {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).context("cannot read the time of children")?;
+    let microseconds = [usage.user_time(), usage.system_time()]
+        .map(|time| time.tv_sec() * 1_000_000 + time.tv_usec())
+        .iter()
+        .sum::<i64>();
+    Ok(u64::try_from(microseconds)? * 1_000)
+}
