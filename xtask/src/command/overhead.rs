@@ -8,8 +8,8 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use nix::sys::resource::{UsageWho, getrusage};
 use scenarios::{Cell, Workload};
+use wait4::Wait4 as _;
 
 use super::print;
 use crate::cli::OverheadOptions;
@@ -161,11 +161,9 @@ impl Exporter {
     fn export(&self, out: &Path) -> anyhow::Result<(Cost, String)> {
         let mut command = Command::new(&self.engine);
         self.arguments(&mut command, out);
-        let cpu_before = cpu_of_children()?;
         let began = Instant::now();
-        let said = finish(&mut command)?;
-        let wall_ns = began.elapsed().as_nanos() as u64;
-        let cost = Cost { cpu_ns: cpu_of_children()? - cpu_before, wall_ns };
+        let (cpu, said) = finish(&mut command)?;
+        let cost = Cost { cpu_ns: cpu.as_nanos() as u64, wall_ns: began.elapsed().as_nanos() as u64 };
         remove(out)?;
         Ok((cost, said))
     }
@@ -193,8 +191,9 @@ fn remove(out: &Path) -> anyhow::Result<()> {
     std::fs::remove_dir_all(out).with_context(|| format!("{} was not exported", out.display()))
 }
 
-/// Runs a command to its end, and returns what it said. It ends early if the harness is interrupted.
-fn finish(command: &mut Command) -> anyhow::Result<String> {
+/// Runs a command to its end, and returns its processor time and what it said. It ends early if the harness is
+/// interrupted.
+fn finish(command: &mut Command) -> anyhow::Result<(Duration, String)> {
     // A Ctrl-C is for the harness, which ends what it has started.
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().context("cannot start the engine")?;
@@ -222,7 +221,7 @@ fn finish(command: &mut Command) -> anyhow::Result<String> {
         (read, errors, watchdog.join().expect("a watchdog does not panic"))
     });
     drop(group);
-    let status = child.wait().context("cannot wait for the engine")?;
+    let used = child.wait4().context("cannot wait for the engine")?;
     interrupt::check()?;
     if hung {
         return Err(Stop::error(
@@ -231,19 +230,9 @@ fn finish(command: &mut Command) -> anyhow::Result<String> {
         ));
     }
     let errors = errors.context("cannot read what the engine says")?;
-    if !status.success() {
-        let message = format!("the engine ended with {status}: {}", errors.trim());
+    if !used.status.success() {
+        let message = format!("the engine ended with {}: {}", used.status, errors.trim());
         return Err(Stop::error(Exit::Failed, message));
     }
-    said.context("cannot read what the engine says")
-}
-
-/// Returns the processor time of all children that have ended, in ns.
-fn cpu_of_children() -> anyhow::Result<u64> {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).context("cannot read the time of children")?;
-    let microseconds = [usage.user_time(), usage.system_time()]
-        .map(|time| time.tv_sec() * 1_000_000 + time.tv_usec())
-        .iter()
-        .sum::<i64>();
-    Ok(u64::try_from(microseconds)? * 1_000)
+    Ok((used.rusage.utime + used.rusage.stime, said.context("cannot read what the engine says")?))
 }
