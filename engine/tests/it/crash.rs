@@ -9,20 +9,30 @@ use crate::pond_command::{TestPond, digests, files_below};
 
 const KILLS: u64 = 50;
 
-/// Decides the moments of the kills; printed, and taken from `CRASH_SEED` if that is set.
-struct Chance(u64);
+/// Decides the moments of the kills: at random within a span of time, which follows what the kills find. About as many
+/// fall before the change as after it, however busy the machine is and becomes.
+struct Moments {
+    /// The state of the generator, whose seed is printed, and taken from `CRASH_SEED` if that is set.
+    state: u64,
+    span: Duration,
+}
 
-impl Chance {
-    fn new() -> Self {
+impl Moments {
+    fn within(span: Duration) -> Self {
         let seed = std::env::var("CRASH_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(20_240_229);
         println!("CRASH_SEED={seed}");
-        Self(seed)
+        Self { state: seed, span }
     }
 
-    /// Returns a moment between nothing and somewhat more than a whole duration.
-    fn moment(&mut self, whole: Duration) -> Duration {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        whole.mul_f64((self.0 >> 33) as f64 / (1u64 << 31) as f64 * 1.1)
+    fn next(&mut self) -> Duration {
+        self.state =
+            self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.span.mul_f64((self.state >> 33) as f64 / (1u64 << 31) as f64)
+    }
+
+    /// Makes the span shorter if the last kill came after the change, and longer if it came before.
+    fn follow(&mut self, changed: bool) {
+        self.span = self.span.mul_f64(if changed { 0.8 } else { 1.25 });
     }
 }
 
@@ -61,28 +71,27 @@ fn sources(pond: &TestPond, name: &str, number: u64) {
 #[test]
 fn killed_imports_are_whole_or_nothing() {
     let pond = TestPond::new();
-    let mut chance = Chance::new();
     sources(&pond, "warm", 0);
-    let mut whole = duration_of(&mut pond.command(["import", "warm", "/warm"]));
+    let mut moments = Moments::within(duration_of(&mut pond.command(["import", "warm", "/warm"])));
     let mut expect = paths(&pond);
     let (mut committed, mut lost) = (0, 0);
     for number in 1..=KILLS {
         let name = format!("in{number}");
         sources(&pond, &name, number);
         let target = format!("/{name}");
-        let ended = kill_after(&mut pond.command(["import", &name, &target]), chance.moment(whole));
+        let ended = kill_after(&mut pond.command(["import", &name, &target]), moments.next());
         let found = paths(&pond);
         let mut with = expect.clone();
         with.insert(target.clone());
         with.extend(["a", "b", "c"].map(|file| format!("{target}/{file}.series")));
+        moments.follow(found == with);
         if found == with {
             committed += 1;
         } else {
             assert_eq!(found, expect, "kill {number} left a part of a transaction");
             assert!(!ended, "import {number} ended and is not there");
             lost += 1;
-            // The machine may be busier now than it was at first.
-            whole = whole.max(duration_of(&mut pond.command(["import", &name, &target])));
+            pond.ok(["import", &name, &target]);
         }
         assert_eq!(paths(&pond), with, "the rerun completes kill {number}");
         expect = with;
@@ -101,13 +110,14 @@ fn killed_imports_are_whole_or_nothing() {
 #[test]
 fn a_killed_init_is_taken_over() {
     let pond = TestPond::without();
-    let mut chance = Chance::new();
-    let whole = duration_of(&mut pond.command(["init"]));
+    let mut moments = Moments::within(duration_of(&mut pond.command(["init"])));
     let (mut made, mut killed) = (0, 0);
     for number in 1..=KILLS {
         std::fs::remove_dir_all(pond.root()).unwrap();
-        kill_after(&mut pond.command(["init"]), chance.moment(whole));
-        if pond.root().join("pond.json").exists() {
+        kill_after(&mut pond.command(["init"]), moments.next());
+        let whole = pond.root().join("pond.json").exists();
+        moments.follow(whole);
+        if whole {
             made += 1;
             assert!(pond.fails(["init"]).contains("is not an empty folder"), "kill {number}");
         } else {
@@ -166,18 +176,19 @@ fn months_since(start: &'static str, incremental: &str) -> [String; 11] {
 
 #[test]
 fn killed_exports_of_everything_leave_the_old_one_or_the_new_one() {
-    let (pond, mut chance) = (hourly_months(), Chance::new());
+    let pond = hourly_months();
     let (one, two) = (months_since("2023-01-01", "off"), months_since("2024-01-01", "off"));
     pond.ok(&two);
     let new = digests(&pond.path("out"));
-    let whole = duration_of(&mut pond.command(&one));
+    let mut moments = Moments::within(duration_of(&mut pond.command(&one)));
     let old = digests(&pond.path("out"));
     assert_ne!(old, new);
     let (mut exported, mut kept) = (0, 0);
     for number in 1..=KILLS {
-        kill_after(&mut pond.command(&two), chance.moment(whole));
+        kill_after(&mut pond.command(&two), moments.next());
         let found = digests(&pond.path("out"));
         assert!(found == old || found == new, "kill {number} left a mixture");
+        moments.follow(found == new);
         if found == new {
             exported += 1
         } else {
@@ -192,9 +203,10 @@ fn killed_exports_of_everything_leave_the_old_one_or_the_new_one() {
     // A first export that is killed leaves nothing or everything.
     for number in 1..=10 {
         std::fs::remove_dir_all(pond.path("out")).unwrap();
-        kill_after(&mut pond.command(&one), chance.moment(whole));
+        kill_after(&mut pond.command(&one), moments.next());
         let found = digests(&pond.path("out"));
         assert!(found.is_empty() || found == old, "kill {number} left a part");
+        moments.follow(found == old);
         pond.ok(&one);
         assert!(!pond.path(".out.pond-export").exists());
     }
@@ -202,18 +214,19 @@ fn killed_exports_of_everything_leave_the_old_one_or_the_new_one() {
 
 #[test]
 fn killed_merges_leave_whole_files_and_are_ended_by_the_next_export() {
-    let (pond, mut chance) = (hourly_months(), Chance::new());
+    let pond = hourly_months();
     // January differs, and the months after it do not.
     let (one, two) = (months_since("2023-01-01", "on"), months_since("2024-01-15", "on"));
     pond.ok(&two);
     let new = digests(&pond.path("out"));
-    let whole = duration_of(&mut pond.command(&one));
+    let mut moments = Moments::within(duration_of(&mut pond.command(&one)));
     let old = digests(&pond.path("out"));
     assert!(new.iter().any(|file| old.contains(file)) && new.iter().any(|file| !old.contains(file)));
     let mut ends = [0; 3];
     for number in 1..=KILLS {
-        kill_after(&mut pond.command(&two), chance.moment(whole));
+        kill_after(&mut pond.command(&two), moments.next());
         let found = digests(&pond.path("out"));
+        moments.follow(found == new);
         assert!(
             found.iter().all(|file| old.contains(file) || new.contains(file)),
             "kill {number} left a part"
@@ -240,9 +253,8 @@ fn killed_merges_leave_whole_files_and_are_ended_by_the_next_export() {
 #[test]
 fn kills_while_the_log_is_folded_lose_nothing() {
     let pond = TestPond::new();
-    let mut chance = Chance::new();
     pond.file("x.csv", "time,v\n2024-01-01,1\n");
-    let whole = duration_of(&mut pond.command(["import", "x.csv", "/x.series"]));
+    let mut moments = Moments::within(duration_of(&mut pond.command(["import", "x.csv", "/x.series"])) * 22);
     let (mut versions, mut kills) = (1, 0);
     // At least a dozen kills, and enough commits that folding and checkpoints are met.
     while kills < 12 || versions <= 70 {
@@ -256,7 +268,7 @@ fn kills_while_the_log_is_folded_lose_nothing() {
         // The shell leads a group of its own, so that its children die with it.
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let child = command.spawn().unwrap();
-        sleep(chance.moment(whole * 20));
+        sleep(moments.next());
         let killed = Command::new("kill")
             .args(["-9", "--", &format!("-{}", child.id())])
             .stderr(Stdio::null())
