@@ -1,5 +1,6 @@
 //! Where things are: suites and baselines in the workspace, everything else under the target folder.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -11,6 +12,14 @@ pub(crate) fn harness() -> anyhow::Result<PathBuf> {
         return Ok(running);
     }
     std::env::current_exe().context("this program has no path")
+}
+
+/// Returns the workspace of this harness: the one that cargo runs it in, or else the one that it was built in. They are
+/// different where clones share a target folder, as cargo takes what it built in one of them for built in all.
+fn own_workspace(variable: impl Fn(&str) -> Option<OsString>) -> PathBuf {
+    let runs = variable("CARGO_PKG_NAME").is_some_and(|package| package == env!("CARGO_PKG_NAME"));
+    let package = variable("CARGO_MANIFEST_DIR").filter(|_| runs);
+    package.map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from).join("..")
 }
 
 /// The folders of the workspace that the harness uses.
@@ -25,10 +34,10 @@ pub(crate) struct Paths {
 }
 
 impl Paths {
-    /// Finds the folders; `root` replaces the workspace that this harness was built in.
+    /// Finds the folders; `root` replaces the workspace of this harness.
     pub(crate) fn new(root: Option<&Path>) -> anyhow::Result<Self> {
-        let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let given = root.unwrap_or(&built_in);
+        let own = own_workspace(|name| std::env::var_os(name));
+        let given = root.unwrap_or(&own);
         let root = given
             .canonicalize()
             .with_context(|| format!("no workspace at {}; run cargo xtask inside one", given.display()))?;
@@ -114,5 +123,23 @@ impl Paths {
     pub(crate) fn shown(path: &Path) -> String {
         let here = std::env::current_dir().unwrap_or_default();
         path.strip_prefix(&here).unwrap_or(path).display().to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_workspace_is_where_cargo_runs_the_harness() {
+        let check = |variables: &[(&str, &str)], expect: &str| {
+            let value =
+                |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into());
+            assert_eq!(own_workspace(value), Path::new(expect).join(".."), "{variables:?}");
+        };
+        let clone = ("CARGO_MANIFEST_DIR", "/clone/xtask");
+        check(&[("CARGO_PKG_NAME", "xtask"), clone], "/clone/xtask");
+        check(&[("CARGO_PKG_NAME", "other"), clone], env!("CARGO_MANIFEST_DIR"));
+        check(&[], env!("CARGO_MANIFEST_DIR"));
     }
 }
