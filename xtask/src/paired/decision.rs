@@ -24,6 +24,9 @@ const SWAPS_OF_A_SPREAD: usize = 999;
 /// The chance of finding the smallest detectable effect.
 const POWER: f64 = 0.9;
 
+/// More pairs than anybody waits for.
+const NEVER_PAIRS: usize = 10_000;
+
 /// What counts as a change, as shares of the base: 0.01 is one percent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Margins {
@@ -129,8 +132,7 @@ impl Family {
     fn look(&self, pairs: &Pairs, look: Look) -> Option<Called> {
         let test = SwapTest::of(pairs, look.swaps, self.seed);
         let call = self.changed(test, test.slower, test.faster, look.level);
-        let is_small = test.effect.abs() <= self.margins.effect.ln_1p();
-        let is_unchanged = || is_small && self.is_equivalent(pairs, look);
+        let is_unchanged = || self.is_small(test) && self.is_equivalent(pairs, look);
         let call = call.or_else(|| is_unchanged().then_some(Call::Unchanged))?;
         Some(Called { call, pairs: pairs.len(), test })
     }
@@ -156,9 +158,17 @@ impl Family {
         (0..cells.len()).map(call).collect()
     }
 
+    /// Calls a cell whose measurement was ended. As at a look before the last, one that seems to have changed is not
+    /// unchanged: more pairs may show that it did.
     fn ended(&self, pairs: &Pairs) -> Called {
         let test = SwapTest::of(pairs, self.design.last().swaps, self.seed);
-        Called { call: self.unchanged(pairs), pairs: pairs.len(), test }
+        let call = if self.is_small(test) { self.unchanged(pairs) } else { Call::Inconclusive };
+        Called { call, pairs: pairs.len(), test }
+    }
+
+    /// Tells whether an effect is within the margin.
+    fn is_small(&self, test: SwapTest) -> bool {
+        test.effect.abs() <= self.margins.effect.ln_1p()
     }
 
     /// Tells what is left to say where no change is called.
@@ -215,8 +225,8 @@ impl Family {
             (equivalent > 0.0).then_some(equivalent),
         ];
         let factor = candidates.into_iter().flatten().fold(f64::INFINITY, f64::min);
-        // Ends at a number nobody waits for, which infinity becomes as well.
-        ((pairs as f64 * factor * factor).ceil() as usize).clamp(pairs + 1, 10_000)
+        // Infinity becomes a number as well.
+        ((pairs as f64 * factor * factor).ceil() as usize).clamp(pairs + 1, NEVER_PAIRS.max(pairs + 1))
     }
 }
 
@@ -291,6 +301,15 @@ mod tests {
         assert_eq!(judged.call, Call::Inconclusive);
         assert!(judged.needed.unwrap() > 12);
         assert_eq!(family.cut(&pairs(1, 12, 1.0, 0.02)).call, Call::Unchanged);
+        // Certainly less than the bound of equivalence, and as certainly more than the margin.
+        assert_eq!(family.cut(&pairs(1, 14, 1.03, 0.02)).call, Call::Inconclusive);
+    }
+
+    #[test]
+    fn many_pairs_may_be_too_few() {
+        let family = family(10_000, 1);
+        let test = SwapTest::of(&pairs(1, 24, 1.0, 0.02), SWAPS_OF_A_SPREAD, 1);
+        assert_eq!(family.needed(10_000, SwapTest { effect: 0.0, spread: 1.0, ..test }, None), 10_001);
     }
 
     #[test]
