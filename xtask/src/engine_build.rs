@@ -38,11 +38,21 @@ pub(crate) fn build(paths: &Paths, package: &str, binary: &str) -> anyhow::Resul
     run(cargo::guarded()?.current_dir(&paths.root), package, binary, &[])
 }
 
-/// Builds the engine of another checkout, with the dependencies in its lock file and those of `target` that are built
-/// already.
-pub(crate) fn build_at(root: &Path, target: &Path, arguments: &[&str]) -> anyhow::Result<PathBuf> {
-    let arguments = [&["--locked"], arguments].concat();
-    run(cargo::guarded()?.current_dir(root).env("CARGO_TARGET_DIR", target), "engine", "pond", &arguments)
+/// Builds the engine of another checkout, with the dependencies in its lock file and those of the target folder that
+/// are built already.
+///
+/// Cargo takes the settings of every folder above the one it runs in, and the checkout lies below the workspace: it
+/// runs above the workspace, and is told where the checkout's own settings are.
+pub(crate) fn build_at(paths: &Paths, checkout: &Path, arguments: &[&str]) -> anyhow::Result<PathBuf> {
+    let mut command = cargo::guarded()?;
+    command.current_dir(paths.root.parent().unwrap_or(&paths.root)).env("CARGO_TARGET_DIR", &paths.target);
+    let path = |name: &str| checkout.join(name).display().to_string();
+    let (manifest, own) = (path("Cargo.toml"), path(".cargo/config.toml"));
+    let mut all = vec!["--locked", "--manifest-path", &manifest];
+    if Path::new(&own).is_file() {
+        all.extend(["--config", &own]);
+    }
+    run(&mut command, "engine", "pond", &[&all, arguments].concat())
 }
 
 fn run(command: &mut Command, package: &str, binary: &str, arguments: &[&str]) -> anyhow::Result<PathBuf> {

@@ -183,7 +183,7 @@ fn judge_processes(cell: &CellSummary, comparison: &mut Comparison) {
         comparison.add(finding);
     } else if cell.skipped.is_some() {
         comparison.cells.insert(cell.id.clone(), Verdict::NotCompared);
-    } else if cell.processes < LEAST_PROCESSES.min(cell.planned) as usize {
+    } else if cell.has_too_few() {
         finding.verdict = Verdict::Inconclusive;
         finding.text = format!(
             "measured in {} of {} processes; counters are shown to repeat by {LEAST_PROCESSES} or more",
@@ -275,8 +275,7 @@ pub(crate) fn why_not_blessed(record: &Record, suite_cells: &[String]) -> Option
     if let Some(cell) = summary.cells.iter().find(|cell| cell.skipped.is_some()) {
         return Some(format!("run {run} has a cell that did not run: {}", cell.id));
     }
-    let has_too_few = |cell: &&CellSummary| cell.processes < LEAST_PROCESSES.min(cell.planned) as usize;
-    if let Some(cell) = summary.cells.iter().find(has_too_few) {
+    if let Some(cell) = summary.cells.iter().find(|cell| cell.has_too_few()) {
         return Some(format!("run {run} has a cell with too few processes: {}", cell.id));
     }
     let mismatches =

@@ -9,6 +9,8 @@ mod whole;
 mod writer;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
@@ -418,6 +420,16 @@ pub(crate) fn run_folders(runs: &Path) -> anyhow::Result<Vec<PathBuf>> {
     }
     folders.sort_unstable();
     Ok(folders)
+}
+
+/// Tells whether a run is surely of another suite, by its header alone: what is wrong with it is no matter then.
+pub(crate) fn is_of_another(folder: &Path, suite: &str) -> bool {
+    let header = || -> Option<serde_json::Value> {
+        let mut line = String::new();
+        BufReader::new(File::open(folder.join("samples.jsonl")).ok()?).read_line(&mut line).ok()?;
+        serde_json::from_str(&line).ok()
+    };
+    header().and_then(|header| header["suite"].as_str().map(|of| of != suite)).unwrap_or(false)
 }
 
 #[cfg(test)]

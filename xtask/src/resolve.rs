@@ -1,6 +1,6 @@
 //! Finds the run or the baseline that a word on the command line means.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -10,8 +10,8 @@ use crate::baseline::Baseline;
 use crate::exit::{Exit, Stop};
 use crate::measured::Measured;
 use crate::paths::Paths;
-use crate::record::{BaseHeader, CutLine, Record, Side, run_folders};
-use crate::summary::Summary;
+use crate::record::{BaseHeader, CutLine, Record, Side, is_of_another, run_folders};
+use crate::summary::{CellSummary, Summary};
 
 /// One side of a comparison, and where it comes from.
 #[derive(Clone, Debug)]
@@ -24,6 +24,17 @@ pub(crate) struct ResolvedSide {
     pub(crate) suite_cells: BTreeSet<String>,
     /// The cells that failed in it.
     pub(crate) failed: Vec<String>,
+    /// The cells that it has nothing of, or too little, and why.
+    pub(crate) wanting: BTreeMap<String, Wanting>,
+}
+
+/// What a side lacks of a cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Wanting {
+    /// All of it, for a reason.
+    Everything(String),
+    /// Processes that show that counters repeat; it has some.
+    Processes(String),
 }
 
 /// Finds a side: a run, a baseline or `latest`.
@@ -64,6 +75,9 @@ pub(crate) fn run(paths: &Paths, word: &str) -> anyhow::Result<PathBuf> {
 /// Reads the latest run of a suite, or of any.
 pub(crate) fn latest(paths: &Paths, suite: Option<&str>) -> anyhow::Result<Record> {
     for folder in run_folders(&paths.runs())?.iter().rev() {
+        if suite.is_some_and(|suite| is_of_another(folder, suite)) {
+            continue;
+        }
         let record = Record::read(folder, CutLine::Refuse)?;
         if suite.is_none_or(|suite| record.header.suite == suite) {
             return Ok(record);
@@ -77,15 +91,30 @@ pub(crate) fn latest(paths: &Paths, suite: Option<&str>) -> anyhow::Result<Recor
     ))
 }
 
+/// Tells what a run lacks of a cell that did not fail.
+fn wanting(cell: &CellSummary) -> Option<Wanting> {
+    if let Some(why) = &cell.skipped {
+        return Some(Wanting::Everything(format!("was not measured: {why}")));
+    }
+    let text = || format!("was measured in {} of {} processes", cell.processes, cell.planned);
+    match cell.processes {
+        _ if !cell.failures.is_empty() => None,
+        0 => Some(Wanting::Everything(text())),
+        _ => cell.has_too_few().then(|| Wanting::Processes(text())),
+    }
+}
+
 /// Returns a run as a side.
 pub(crate) fn of_run(record: &Record) -> ResolvedSide {
     let summary = Summary::of(record);
+    let wanting = summary.cells.iter().filter_map(|cell| Some((cell.id.clone(), wanting(cell)?))).collect();
     let failed = summary.cells.iter().filter(|cell| !cell.failures.is_empty());
     ResolvedSide {
         origin: format!("run {}", record.header.run),
         measured: summary.measured(),
         suite_cells: record.header.suite_cells.iter().cloned().collect(),
         failed: failed.map(|cell| cell.id.clone()).collect(),
+        wanting,
     }
 }
 
@@ -98,6 +127,7 @@ pub(crate) fn of_base(record: &Record, base: &BaseHeader) -> ResolvedSide {
         measured: summary.measured(),
         suite_cells: record.header.suite_cells.iter().cloned().collect(),
         failed: failed.map(|cell| cell.id.clone()).collect(),
+        wanting: BTreeMap::new(),
     }
 }
 
@@ -108,6 +138,7 @@ fn of_baseline(path: &Path) -> anyhow::Result<ResolvedSide> {
         suite_cells: baseline.cells.keys().cloned().collect(),
         measured: baseline.measured(),
         failed: Vec::new(),
+        wanting: BTreeMap::new(),
     })
 }
 

@@ -6,7 +6,7 @@
 
 mod git;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
@@ -92,6 +92,11 @@ impl Revision {
         self.sources == other.sources
     }
 
+    /// Names the sources that engines and their benchmarks are built from.
+    pub(crate) fn sources(&self) -> &str {
+        &self.sources
+    }
+
     /// Returns the engine, built if it is not kept already. Dependencies are shared with the workspace's own builds.
     pub(crate) fn build(&self, paths: &Paths, layout: Layout) -> anyhow::Result<Engine> {
         let name = format!("{}-{}{}", self.sources, toolchain(paths), layout.suffix());
@@ -111,7 +116,7 @@ impl Revision {
             comment(&worktree.path().join(COMMENTED))?;
         }
         let own = OwnBinary::put_aside(paths)?;
-        let built = engine_build::build_at(worktree.path(), &paths.target, &layout.arguments());
+        let built = engine_build::build_at(paths, worktree.path(), &layout.arguments());
         interrupt::check()?;
         let built = built.map_err(|error| Stop::error(Exit::Failed, format!("{}: {error:#}", self.name)))?;
         let engine = lock.keep(paths, &built, &name)?;
@@ -200,10 +205,44 @@ fn comment(source: &Path) -> anyhow::Result<()> {
 /// Names the compiler and its flags: another one gives another engine.
 fn toolchain(paths: &Paths) -> String {
     let version = crate::fingerprint::output_of("rustc", &["-vV"], &paths.root).unwrap_or_default();
-    let flags = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS"]
-        .map(|name| std::env::var(name).unwrap_or_default());
-    format!(
-        "{:08x}",
-        crate::random::seed(&format!("{version}\n{}\n{}", flags.join("\n"), APART.join("\n"))) as u32
-    )
+    let set = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+    let mut set: Vec<String> = set
+        .filter(|(name, _)| changes_builds(name))
+        .map(|(name, value)| format!("{name}={}", value.to_string_lossy()))
+        .collect();
+    set.sort();
+    // What a person has set for all of cargo.
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
+    let own =
+        home.and_then(|home| std::fs::read_to_string(home.join("config.toml")).ok()).unwrap_or_default();
+    let all = format!("{version}\n{}\n{own}\n{}", set.join("\n"), APART.join("\n"));
+    format!("{:08x}", crate::random::seed(&all) as u32)
+}
+
+/// Tells whether a variable of the environment makes cargo build something else.
+fn changes_builds(name: &str) -> bool {
+    let starts =
+        ["CARGO_PROFILE_", "CARGO_BUILD_", "CARGO_TARGET_", "RUSTC", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"];
+    let is_place = ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR", "CARGO_BUILD_JOBS"].contains(&name);
+    starts.iter().any(|start| name.starts_with(start)) && !is_place
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_change_what_is_built() {
+        let check = |name, expect| assert_eq!(changes_builds(name), expect, "{name}");
+        check("RUSTFLAGS", true);
+        check("RUSTC_WRAPPER", true);
+        check("CARGO_PROFILE_RELEASE_OPT_LEVEL", true);
+        check("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS", true);
+        check("CARGO_BUILD_TARGET", true);
+        check("CARGO_TARGET_DIR", false);
+        check("CARGO_BUILD_JOBS", false);
+        check("CARGO_HOME", false);
+        check("PATH", false);
+    }
 }

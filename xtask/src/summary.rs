@@ -10,6 +10,7 @@ use scenarios::{Answer, Cell, Kind, Metric, Phase};
 use crate::fingerprint::Context;
 use crate::measured::{CellMeasured, Measured, PhaseMeasured, Seen, Values};
 use crate::micro;
+use crate::plan::LEAST_PROCESSES;
 use crate::record::{FailureLine, Record, SampleLine, Side};
 use crate::statistics::Spread;
 
@@ -81,16 +82,19 @@ impl Summary {
                 .filter(|line| line.cell == id)
                 .filter(|line| line.side == side || (side == Side::Head && line.side.is_head()))
                 .collect();
+            let processes = record
+                .processes
+                .iter()
+                .filter(|line| line.cell == id)
+                .filter(|line| line.side == side || (side == Side::Head && line.side.is_head()))
+                .count();
+            // Of a run that went on, the cell may have been measured later.
+            let skipped = record.skipped.iter().find(|line| line.cell == id && processes == 0);
             CellSummary {
                 cell: planned.cell.clone(),
-                processes: record
-                    .processes
-                    .iter()
-                    .filter(|line| line.cell == id)
-                    .filter(|line| line.side == side || (side == Side::Head && line.side.is_head()))
-                    .count(),
+                processes,
                 planned: planned.processes,
-                skipped: record.skipped.iter().find(|line| line.cell == id).map(|line| line.why.clone()),
+                skipped: skipped.map(|line| line.why.clone()),
                 files: record.prepared.get(&id).map(|line| line.files),
                 answer: samples.first().map(|line| line.answer.clone()),
                 phases: phases(&samples),
@@ -129,6 +133,11 @@ impl CellSummary {
     /// Returns the median of a metric in a phase.
     pub(crate) fn spread(&self, phase: Phase, metric: &str) -> Option<Spread> {
         self.phases.get(&phase)?.spreads.get(metric).copied()
+    }
+
+    /// Tells whether it ran in fewer processes than show that counters repeat.
+    pub(crate) fn has_too_few(&self) -> bool {
+        self.processes < LEAST_PROCESSES.min(self.planned) as usize
     }
 
     fn measured(&self) -> CellMeasured {

@@ -368,7 +368,7 @@ fn compare_bounded(
             comparison.add(Finding { cell, verdict, phase: Some(*phase), metric, text, base, head });
         }
     }
-    if !compared {
+    if !compared && comparison.cells.get(id) == Some(&Verdict::Unchanged) {
         comparison.cells.insert(id.to_owned(), Verdict::NotCompared);
     }
 }

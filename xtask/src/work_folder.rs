@@ -19,6 +19,8 @@ impl WorkFolder {
         ensure!(paths.target.is_absolute(), "the target folder must be absolute");
         sweep(&paths.work)?;
         let path = paths.work.join(std::process::id().to_string());
+        // In a container every harness may have the same number.
+        let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
         Ok(Self { path })
     }

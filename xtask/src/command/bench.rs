@@ -13,8 +13,11 @@ use crate::exit::{Exit, Stop};
 use crate::fingerprint::Context;
 use crate::paths::Paths;
 use crate::plan::{self, PlannedCell};
-use crate::record::{BaseHeader, CutLine, EndLine, Header, Line, Record, RecordWriter, Side, run_folders};
+use crate::record::{
+    BaseHeader, CutLine, EndLine, Header, Line, Record, RecordWriter, Side, is_of_another, run_folders,
+};
 use crate::report::{self, Align, Colors, Table};
+use crate::revision::Revision;
 use crate::runner::{self, Done, Surroundings};
 use crate::selection::{self, Selection};
 use crate::watch::Watch;
@@ -212,7 +215,7 @@ fn header(
         tier: options.tier,
         against: options.against.clone(),
         base: None,
-        engine_digest: engine.map(|engine| engine.digest.clone()).unwrap_or_default(),
+        engine_digest: engine.map_or_else(|| sources(paths), |engine| engine.digest.clone()),
         thresholds: thresholds::of_workspace(paths)?,
         // An engine that does not greet is still run: then every cell says why it failed.
         context: Context::read(
@@ -225,9 +228,16 @@ fn header(
     })
 }
 
+/// Names what benchmarks of cargo are built from, so that a run of them does not go on with other code; nothing without
+/// git.
+fn sources(paths: &Paths) -> String {
+    Revision::of_working_tree(paths).map(|revision| revision.sources().to_owned()).unwrap_or_default()
+}
+
 /// Finds the latest unfinished run that does what is wanted, and opens it again.
 pub(super) fn resume(paths: &Paths, wanted: &Header) -> anyhow::Result<(RecordWriter, Header, Done)> {
-    for folder in run_folders(&paths.runs())?.iter().rev() {
+    let folders = run_folders(&paths.runs())?;
+    for folder in folders.iter().rev().filter(|folder| !is_of_another(folder, &wanted.suite)) {
         let record = Record::read(folder, CutLine::LeaveOut)?;
         let header = &record.header;
         let same = header.suite == wanted.suite
@@ -241,6 +251,10 @@ pub(super) fn resume(paths: &Paths, wanted: &Header) -> anyhow::Result<(RecordWr
         if same && record.end.is_none() {
             let writer = RecordWriter::resume(folder)?;
             let record = Record::read(folder, CutLine::Refuse)?;
+            if record.end.is_some() {
+                // Whoever had the lock has finished it meanwhile.
+                continue;
+            }
             let header = &record.header;
             let done = Done {
                 processes: record.finished(),

@@ -6,7 +6,7 @@ use crate::evaluation::quoted;
 use crate::exit::{Exit, Stop};
 use crate::paths::Paths;
 use crate::report::{Align, Colors, Table, advice, comparison_details};
-use crate::resolve::{self, ResolvedSide};
+use crate::resolve::{self, ResolvedSide, Wanting};
 use crate::verdict::{Comparison, Finding, Scope, Verdict, compare};
 
 /// Runs the command.
@@ -21,6 +21,7 @@ pub(crate) fn run(paths: &Paths, options: &CompareOptions) -> anyhow::Result<Exi
     let mut comparison = compare(&base.measured, &head.measured, &head.suite_cells, Scope::of(Tier::All));
     add_failures(&head, "head", &mut comparison);
     add_failures(&base, "base", &mut comparison);
+    add_wanting(&base, &head, &mut comparison);
     if comparison.cells.is_empty() {
         return Err(Stop::error(Exit::Incomparable, "the sides have no cell in common".to_owned()));
     }
@@ -39,6 +40,36 @@ fn add_failures(side: &ResolvedSide, name: &str, comparison: &mut Comparison) {
             base: None,
             head: None,
         });
+    }
+}
+
+/// Says of each cell that a side has nothing of, or too little, that it cannot be compared or decided. What neither side
+/// has is not compared.
+fn add_wanting(base: &ResolvedSide, head: &ResolvedSide, comparison: &mut Comparison) {
+    let has_nothing =
+        |side: &ResolvedSide, cell: &str| matches!(side.wanting.get(cell), Some(Wanting::Everything(_)));
+    for (side, other, name) in [(base, head, "base"), (head, base, "head")] {
+        for (cell, wanting) in &side.wanting {
+            let (verdict, why) = match wanting {
+                Wanting::Everything(_) if has_nothing(other, cell) => {
+                    comparison.cells.insert(cell.clone(), Verdict::NotCompared);
+                    continue;
+                }
+                Wanting::Everything(why) => (Verdict::Incomparable, why),
+                Wanting::Processes(why) => (Verdict::Inconclusive, why),
+            };
+            let text = format!("it {why} in the {name}, {}", side.origin);
+            let cell = cell.clone();
+            comparison.add(Finding {
+                cell,
+                verdict,
+                phase: None,
+                metric: None,
+                text,
+                base: None,
+                head: None,
+            });
+        }
     }
 }
 

@@ -79,6 +79,8 @@ impl<'a> Git<'a> {
     pub(super) fn snapshot(&self, folder: &Path) -> anyhow::Result<String> {
         std::fs::create_dir_all(folder)?;
         let index = folder.join(format!("index-{}", std::process::id()));
+        // Left by a harness of the same number that was killed, as in a container.
+        let _ = std::fs::remove_file(index.with_extension("lock"));
         let own = self.read(&["rev-parse", "--git-path", "index"])?;
         // With the user's index as a start, git does not read files that have not changed.
         let _ = std::fs::copy(self.root.join(own), &index);

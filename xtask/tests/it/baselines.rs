@@ -79,6 +79,43 @@ fn two_runs_are_compared() {
 }
 
 #[test]
+fn what_a_run_lacks_is_not_passed_over() {
+    let workspace = Workspace::new();
+    workspace.expect(0, "", &["bench"]);
+    let base = workspace.latest();
+    workspace.expect(0, "", &["bench"]);
+    let path = workspace.latest().join("samples.jsonl");
+    let whole = std::fs::read_to_string(&path).unwrap();
+    let ends: Vec<usize> = whole.match_indices(r#"{"line":"process""#).map(|(at, _)| at).collect();
+    let cut_after = |process: usize| {
+        let end = ends[process] + whole[ends[process]..].find('\n').unwrap() + 1;
+        std::fs::write(&path, &whole[..end]).unwrap();
+    };
+    // Every cell ran, one of them in one process only; then one cell alone ran.
+    cut_after(ends.len() - 2);
+    let ran = workspace.expect(3, "", &["compare", base.to_str().unwrap(), "latest"]);
+    assert!(ran.stdout.contains("it was measured in 1 of 2 processes in the head, run "), "{}", ran.stdout);
+    workspace.expect(3, "", &["compare", "latest", base.to_str().unwrap()]);
+    cut_after(0);
+    let ran = workspace.expect(4, "", &["compare", base.to_str().unwrap(), "latest"]);
+    assert!(ran.stdout.contains("it was measured in 0 of 2 processes in the head, run "), "{}", ran.stdout);
+}
+
+#[test]
+fn a_damaged_run_of_another_suite_is_no_matter() {
+    let workspace = Workspace::new();
+    workspace.expect(0, "", &["bench"]);
+    workspace.write("scenarios/suites/small.toml", SMOKE);
+    workspace.expect(0, "", &["bench", "small"]);
+    let path = workspace.latest().join("samples.jsonl");
+    let whole = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() - 5]).unwrap();
+    workspace.expect(0, "", &["baseline", "bless", "smoke", "--reason", "the first"]);
+    let ran = workspace.expect(2, "", &["baseline", "bless", "small", "--reason", "the first"]);
+    assert!(ran.stderr.contains("cut off"), "{}", ran.stderr);
+}
+
+#[test]
 fn sides_of_different_suites_are_refused() {
     let workspace = Workspace::new();
     workspace.write("scenarios/suites/small.toml", SMOKE);

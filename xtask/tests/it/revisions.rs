@@ -321,3 +321,24 @@ fn copies(workspace: &Workspace) -> Vec<String> {
     let folders = entries.map(|entry| entry.unwrap()).filter(|entry| entry.path().is_dir());
     folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
+
+#[test]
+fn settings_of_the_working_tree_are_not_those_of_a_revision() {
+    let workspace = repository();
+    // An engine that asks for more if cargo was set to build it so.
+    let text = engine(100_000, 8);
+    let text = text.replace("\"store_data_requests\":8", "\"store_data_requests\":{requests}").replace(
+        "let wall_ns",
+        "let requests = if option_env!(\"ASK_TWICE\").is_some() { 16 } else { 8 };\n            let wall_ns",
+    );
+    workspace.write("engine/main.rs", &text);
+    commit(&workspace);
+    workspace.write(".cargo/config.toml", "[env]\nASK_TWICE = \"1\"\n");
+    let ran = bench(&workspace, 1, &["HEAD", "--tier", "exact"]);
+    assert!(ran.stdout.contains("store_data_requests 8 → 16 requests"), "{}", ran.stdout);
+    // And the other way round: a revision's own settings are its own.
+    commit(&workspace);
+    std::fs::remove_file(workspace.path(".cargo/config.toml")).unwrap();
+    let ran = bench(&workspace, 0, &["HEAD", "--tier", "exact"]);
+    assert!(ran.stdout.contains("store_data_requests 16 → 8 requests"), "{}", ran.stdout);
+}
