@@ -96,7 +96,12 @@ impl Command {
     pub(crate) fn measures(&self) -> bool {
         matches!(
             self,
-            Self::Bench(_) | Self::Claims(_) | Self::Explain(_) | Self::Bisect(_) | Self::Selftest(_)
+            Self::Bench(_)
+                | Self::Claims(_)
+                | Self::Explain(_)
+                | Self::Profile(_)
+                | Self::Bisect(_)
+                | Self::Selftest(_)
         )
     }
 }

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::process::Child;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -25,8 +25,17 @@ static SIGNAL: AtomicI32 = AtomicI32::new(0);
 /// The process groups to end.
 static GROUPS: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
-/// Begins to take signals.
+/// Whether signals are taken.
+static WATCHED: Once = Once::new();
+
+/// Begins to take signals, if nobody does: a command that runs another one would take each signal twice.
 pub(crate) fn watch() -> anyhow::Result<()> {
+    let mut begun = Ok(());
+    WATCHED.call_once(|| begun = begin());
+    begun
+}
+
+fn begin() -> anyhow::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot take signals")?;
     let taken = move || {
         for signal in signals.forever() {

@@ -220,7 +220,10 @@ impl EngineProcess {
         self.stdin = None;
         // Without a receiver the line reader stops at its next line.
         self.lines = None;
-        self.group = None;
+        // What the engine has started holds its output, on which the readers wait.
+        if let Some(group) = self.group.take() {
+            group.kill();
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
         for reader in self.readers.drain(..) {

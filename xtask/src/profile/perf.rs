@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, Read};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -11,6 +12,7 @@ use super::Executed;
 use super::folding::Folded;
 use super::inlined::LineTables;
 use crate::exit::{Exit, Stop};
+use crate::interrupt::{self, Group};
 use crate::paths;
 
 /// Samples in a second of processor time.
@@ -67,20 +69,30 @@ impl Sampler {
         data: &Path,
     ) -> anyhow::Result<(Executed, Folded)> {
         let harness = paths::harness()?;
-        let recorded = Command::new("perf")
+        let aside = data.with_extension("recording");
+        let mut recording = Command::new("perf")
             .args(["record", "--quiet", "--event", self.event, "--freq", FREQUENCY])
             .args(["--call-graph", CALL_GRAPH, "--output"])
             .arg(data)
             .arg("--")
             .arg(harness)
             .args(arguments)
+            .process_group(0)
             .stdin(Stdio::null())
-            .output()
+            .stdout(Stdio::piped())
+            .stderr(made(&aside)?)
+            .spawn()
             .context("cannot start perf")?;
-        let said = String::from_utf8_lossy(&recorded.stdout);
+        let group = Group::led_by(&recording);
+        let mut said = String::new();
+        let read = recording.stdout.take().expect("standard output is piped").read_to_string(&mut said);
+        drop(group);
+        recording.wait().context("cannot wait for perf")?;
+        interrupt::check()?;
+        read.context("cannot read what the cell gave")?;
         let Some(executed) = said.lines().last().and_then(|line| serde_json::from_str::<Executed>(line).ok())
         else {
-            let why = String::from_utf8_lossy(&recorded.stderr);
+            let why = std::fs::read_to_string(&aside)?;
             let why = why.lines().find_map(|line| line.strip_prefix("error: ")).unwrap_or(why.trim());
             return Err(Stop::error(Exit::Failed, format!("cannot execute the cell under perf: {why}")));
         };
@@ -97,26 +109,34 @@ fn has_counters() -> bool {
     })
 }
 
+/// Makes a file for what perf says aside, so that neither of its outputs can fill a pipe that nobody reads.
+fn made(path: &Path) -> anyhow::Result<File> {
+    File::create(path).with_context(|| format!("cannot make {}", path.display()))
+}
+
 /// Folds what perf recorded, as its script is printed.
 fn fold(data: &Path, harness: u32, engine: &Path) -> anyhow::Result<Folded> {
-    // What perf says aside goes to a file, so that neither of its outputs can fill a pipe that nobody reads.
     let aside = data.with_extension("stderr");
     let mut child = Command::new("perf")
         .args(["script", "--no-inline", "--show-lost-events", "--fields"])
         .args(["comm,pid,tid,time,period,event,ip,sym,dso", "--input"])
         .arg(data)
+        .process_group(0)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(File::create(&aside).with_context(|| format!("cannot make {}", aside.display()))?)
+        .stderr(made(&aside)?)
         .spawn()
         .context("cannot start perf")?;
+    let group = Group::led_by(&child);
     let stdout = child.stdout.take().expect("standard output is piped");
     let folded = Folded::read(BufReader::new(stdout), harness, LineTables::open(engine));
     if folded.is_err() {
         // It would wait for a reader.
         let _ = child.kill();
     }
+    drop(group);
     let status = child.wait().context("cannot wait for perf")?;
+    interrupt::check()?;
     let folded = folded?;
     let mut said = String::new();
     File::open(&aside)?.read_to_string(&mut said)?;

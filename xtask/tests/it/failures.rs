@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::workspace::{SMOKE, Workspace};
+use crate::workspace::{SMOKE, Workspace, fake_engine};
 
 fn check(script: &str, kind: &str, message: &str) {
     let workspace = Workspace::new();
@@ -84,6 +84,22 @@ fn a_hang_is_killed_at_the_time_out() {
     let ran = workspace.expect(5, "query=hang", &["bench"]);
     assert!(ran.stdout.contains("no end after 1 s; the process was killed"), "{}", ran.stdout);
     assert!(began.elapsed() < Duration::from_secs(60));
+}
+
+#[test]
+fn what_a_hanging_engine_has_started_is_killed_as_well() {
+    let workspace = Workspace::new();
+    let short = SMOKE.replace("timeout_s = 20\nwith", "timeout_s = 1\nwith");
+    workspace.write("scenarios/suites/smoke.toml", &short);
+    // The engine is a child of what the harness starts, and holds its output.
+    let script = format!("#!/bin/sh\n'{}' \"$@\"\nexit\n", fake_engine().display());
+    workspace.program("wrapped", &script);
+    let mut command = workspace.command(&["bench"]);
+    command.env("PONDMARK_ENGINE", workspace.path("wrapped")).env("FAKE_ENGINE", "query=hang");
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(5), "{said}");
+    assert!(said.contains("no end after 1 s; the process was killed"), "{said}");
 }
 
 #[test]

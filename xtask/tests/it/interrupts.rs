@@ -300,6 +300,30 @@ fn an_engine_that_hangs_is_ended_and_not_called_a_failure() {
     }
 }
 
+/// A perf that may sample, and records until it is stopped.
+const PERF: &str = r#"#!/bin/sh
+case "$*" in
+    --version) echo perf version 6.1 ;;
+    *only-execute*) : > recording; sleep 900 ;;
+esac
+"#;
+
+#[test]
+fn a_stopped_profile_leaves_nothing() {
+    let workspace = Workspace::new();
+    workspace.program("tools/perf", PERF);
+    let path = format!("{}:{}", workspace.path("tools").display(), std::env::var("PATH").unwrap());
+    for how in [Stop::CtrlC, Stop::Term] {
+        let mut command = workspace.command(&["profile", "smoke/open[size=tiny]"]);
+        command.env("PATH", &path).process_group(0).stdout(Stdio::null()).stderr(Stdio::null());
+        let harness = command.spawn().unwrap();
+        wait_for("perf to record", || workspace.path("recording").exists());
+        stop(&workspace, harness, how);
+        assert!(!workspace.path("target/pondmark/work").read_dir().unwrap().any(|_| true), "work is removed");
+        std::fs::remove_file(workspace.path("recording")).unwrap();
+    }
+}
+
 #[test]
 fn a_run_that_goes_on_is_not_continued_by_another() {
     let workspace = Workspace::new();
