@@ -43,6 +43,8 @@ pub(crate) struct Timing {
     pub(crate) canary: Option<Judged>,
     /// Whether the canary moved, so that nothing can be said of the others.
     pub(crate) contaminated: bool,
+    /// The share of the base that a change must exceed.
+    margin: f64,
     /// Changes beside the gated one, as the correction for their number leaves them.
     pub(crate) told: Vec<Told>,
 }
@@ -108,7 +110,8 @@ impl Timing {
             let least = judged.test.slower.min(judged.test.faster);
             2.0 * least < CANARY_LEVEL && judged.test.effect.abs() > family.margins.effect.ln_1p()
         });
-        Ok(Some(Self { cells, canary, contaminated, told: told(record, &measured, &family) }))
+        let margin = family.margins.effect;
+        Ok(Some(Self { cells, canary, contaminated, margin, told: told(record, &measured, &family) }))
     }
 
     /// Returns the cells that need no more pairs, and what is said of them.
@@ -121,6 +124,11 @@ impl Timing {
             Some((planned.cell.id(), family.early(&pairs)?.call))
         });
         Ok(decided.collect())
+    }
+
+    /// Tells whether any cell was measured to be slower by more than the margin, whatever it is called.
+    pub(crate) fn is_any_slower(&self) -> bool {
+        self.cells.values().any(|cell| cell.judged.test.effect > self.margin.ln_1p())
     }
 
     /// Returns the cells that a second build must show again; none if nothing is called anyway.

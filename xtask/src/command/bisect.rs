@@ -19,6 +19,7 @@ use crate::paths::Paths;
 use crate::random;
 use crate::revision::Revision;
 use crate::selection::{self, Selection};
+use crate::timing::Timing;
 use crate::verdict::Verdict;
 
 /// What is known of a commit.
@@ -150,8 +151,11 @@ impl Search<'_> {
             }
             other => other?,
         };
+        // What was shown to be less than some percent may still be the change that is looked for.
+        let may_be_slower = evaluation.timing.as_ref().is_some_and(Timing::is_any_slower);
         Ok(match evaluation.comparison.verdict() {
             Verdict::Regressed => Known::Bad,
+            Verdict::Unchanged if may_be_slower => Known::Unknown,
             Verdict::Unchanged | Verdict::Improved => Known::Good,
             _ => Known::Unknown,
         })
