@@ -288,7 +288,8 @@ pub(crate) enum ExplainFormat {
   pond export -p /buoys/sea.series --dir out --temporal '' --start 2016-06-01 --end 2016-07-01
 
 A series goes to DIR/<what the stars stood for>/year=2024/month=07/data.parquet; DIR/manifest.json lists
-everything. DIR is replaced as a whole: a killed export leaves the old one or the new one.")]
+everything. Files that still hold stay. If there are none, DIR is replaced as a whole; otherwise a killed export may
+leave files of the old one and of the new one, each whole, and the next export ends it.")]
 pub(crate) struct ExportArguments {
     /// Which tables and series, with * and **; may be given several times
     #[arg(short, long = "pattern", required = true, value_name = "PATTERN")]
