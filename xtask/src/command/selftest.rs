@@ -32,7 +32,7 @@ use crate::work_folder::WorkFolder;
 use crate::{clock, document, noise, random};
 
 /// What the warm executions of a process should take together, in ns, where only false alarms are counted.
-const SHORT_NS: u64 = 40_000_000;
+const SHORT_NS: u64 = 20_000_000;
 
 /// The same where effects are to be found.
 const LONG_NS: u64 = 200_000_000;
