@@ -16,25 +16,49 @@ const GRAIN_BYTES: i64 = 16 * 1024;
 /// And after this many allocations: counts are as exact as this, for each thread but the one that asks.
 const GRAIN_COUNT: u64 = 64;
 
-static COUNT: AtomicU64 = AtomicU64::new(0);
-static BYTES: AtomicU64 = AtomicU64::new(0);
+/// What threads have told; in one line of the processor's caches, as all of it is written together.
+#[repr(align(64))]
+struct Told {
+    count: AtomicU64,
+    bytes: AtomicU64,
+    /// What all threads hold.
+    held: AtomicI64,
+    /// The most of it so far.
+    peak: AtomicI64,
+}
 
-/// What all threads hold, as they have told it, and the most of it so far.
-static HELD: AtomicI64 = AtomicI64::new(0);
-static PEAK: AtomicI64 = AtomicI64::new(0);
+static ALL: Told = Told {
+    count: AtomicU64::new(0),
+    bytes: AtomicU64::new(0),
+    held: AtomicI64::new(0),
+    peak: AtomicI64::new(0),
+};
 
-// None of these needs a destructor, so an allocation may reach them at any time.
-thread_local! {
-    /// How often this thread asked.
-    static OWN_COUNT: Cell<u64> = const { Cell::new(0) };
+/// What a thread did.
+struct Own {
+    /// How often it asked.
+    count: Cell<u64>,
     /// For how many bytes.
-    static OWN_BYTES: Cell<u64> = const { Cell::new(0) };
+    bytes: Cell<u64>,
     /// How much of both it has told.
-    static TOLD: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
-    /// What this thread took and gave back, and has not told yet.
-    static UNTOLD: Cell<i64> = const { Cell::new(0) };
-    /// The most that all threads held when this one told.
-    static OWN_PEAK: Cell<i64> = const { Cell::new(0) };
+    told: Cell<(u64, u64)>,
+    /// What it took and gave back, and has not told yet.
+    untold: Cell<i64>,
+    /// The most that all threads held when it told.
+    peak: Cell<i64>,
+}
+
+thread_local! {
+    // It needs no destructor, so an allocation may reach it at any time.
+    static OWN: Own = const {
+        Own {
+            count: Cell::new(0),
+            bytes: Cell::new(0),
+            told: Cell::new((0, 0)),
+            untold: Cell::new(0),
+            peak: Cell::new(0),
+        }
+    };
 }
 
 /// The system's allocator, counted; a binary installs it with `#[global_allocator]`.
@@ -44,27 +68,41 @@ pub struct CountingAllocator;
 // SAFETY: every call goes unchanged to the system's allocator; the counters are independent atomics.
 #[expect(unsafe_code, reason = "the trait of global allocators is unsafe to implement")]
 unsafe impl GlobalAlloc for CountingAllocator {
+    #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        note(layout.size());
+        if note(layout.size()) {
+            // SAFETY: the caller keeps the contract of `alloc`.
+            return unsafe { tell_and_alloc(layout) };
+        }
         // SAFETY: the caller keeps the contract of `alloc`.
         unsafe { System.alloc(layout) }
     }
 
+    #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        note(layout.size());
+        if note(layout.size()) {
+            tell();
+        }
         // SAFETY: the caller keeps the contract of `alloc_zeroed`.
         unsafe { System.alloc_zeroed(layout) }
     }
 
+    #[inline]
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        note(new_size.saturating_sub(layout.size()));
-        release(layout.size().saturating_sub(new_size));
+        // It counts as one, whether it grows or shrinks.
+        if note(new_size.saturating_sub(layout.size())) | release(layout.size().saturating_sub(new_size)) {
+            tell();
+        }
         // SAFETY: the caller keeps the contract of `realloc`.
         unsafe { System.realloc(pointer, layout, new_size) }
     }
 
+    #[inline]
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        release(layout.size());
+        if release(layout.size()) {
+            // SAFETY: the caller keeps the contract of `dealloc`.
+            return unsafe { tell_and_dealloc(pointer, layout) };
+        }
         // SAFETY: the caller keeps the contract of `dealloc`.
         unsafe { System.dealloc(pointer, layout) }
     }
@@ -89,79 +127,112 @@ pub fn keep_freed_memory() {
 ///
 /// Those of this thread are complete, of any other up to 64 allocations are missing.
 pub fn allocations() -> (u64, u64) {
-    let (count, bytes) = TOLD.get();
-    (COUNT.load(Relaxed) + OWN_COUNT.get() - count, BYTES.load(Relaxed) + OWN_BYTES.get() - bytes)
+    OWN.with(|own| {
+        let (count, bytes) = own.told.get();
+        (ALL.count.load(Relaxed) + own.count.get() - count, ALL.bytes.load(Relaxed) + own.bytes.get() - bytes)
+    })
 }
 
 /// Begins to look for the most that is held at once; returns what is held now.
 pub(crate) fn begin_peak() -> u64 {
     let held = held();
-    PEAK.store(held, Relaxed);
-    OWN_PEAK.set(held);
+    ALL.peak.store(held, Relaxed);
+    OWN.with(|own| own.peak.set(held));
     to_bytes(held)
 }
 
 /// Returns the most that was held at once since [`begin_peak`], exact to 16 KiB for each thread.
 pub(crate) fn peak_bytes() -> u64 {
-    to_bytes(PEAK.load(Relaxed).max(held()))
+    to_bytes(ALL.peak.load(Relaxed).max(held()))
 }
 
 /// Returns how often this thread asked for memory so far, and for how many bytes.
 pub(super) fn own_allocations() -> (u64, u64) {
-    (OWN_COUNT.get(), OWN_BYTES.get())
+    OWN.with(|own| (own.count.get(), own.bytes.get()))
 }
 
 /// Returns the most that all threads held, seen by this one since it last asked.
 pub(super) fn take_own_peak() -> u64 {
     let held = held();
-    to_bytes(OWN_PEAK.replace(held).max(held))
+    to_bytes(OWN.with(|own| own.peak.replace(held)).max(held))
 }
 
 /// Returns what all threads have told, and what this one has not.
 fn held() -> i64 {
-    HELD.load(Relaxed) + UNTOLD.get()
+    ALL.held.load(Relaxed) + OWN.with(|own| own.untold.get())
 }
 
 fn to_bytes(held: i64) -> u64 {
     u64::try_from(held).unwrap_or(0)
 }
 
+/// Counts an allocation; returns whether it is time to tell.
 #[inline]
-fn note(size: usize) {
-    if cfg!(feature = "metrics") {
-        let count = OWN_COUNT.get() + 1;
-        OWN_COUNT.set(count);
-        OWN_BYTES.set(OWN_BYTES.get() + size as u64);
-        let untold = UNTOLD.get() + size as i64;
-        UNTOLD.set(untold);
-        if untold >= GRAIN_BYTES || count.is_multiple_of(GRAIN_COUNT) {
-            tell();
-        }
-    }
+fn note(size: usize) -> bool {
+    cfg!(feature = "metrics")
+        && OWN.with(|own| {
+            let count = own.count.get() + 1;
+            own.count.set(count);
+            own.bytes.set(own.bytes.get() + size as u64);
+            let untold = own.untold.get() + size as i64;
+            own.untold.set(untold);
+            untold >= GRAIN_BYTES || count.is_multiple_of(GRAIN_COUNT)
+        })
 }
 
-/// Takes what is given back from what this thread holds.
+/// Takes what is given back from what this thread holds; returns whether it is time to tell.
 #[inline]
-fn release(bytes: usize) {
-    if cfg!(feature = "metrics") {
-        let untold = UNTOLD.get() - bytes as i64;
-        UNTOLD.set(untold);
-        if untold <= -GRAIN_BYTES {
-            tell();
-        }
-    }
+fn release(bytes: usize) -> bool {
+    cfg!(feature = "metrics")
+        && OWN.with(|own| {
+            let untold = own.untold.get() - bytes as i64;
+            own.untold.set(untold);
+            untold <= -GRAIN_BYTES
+        })
 }
 
 #[cold]
 fn tell() {
-    let (count, bytes) = (OWN_COUNT.get(), OWN_BYTES.get());
-    let (told_count, told_bytes) = TOLD.replace((count, bytes));
-    COUNT.fetch_add(count - told_count, Relaxed);
-    BYTES.fetch_add(bytes - told_bytes, Relaxed);
-    let untold = UNTOLD.replace(0);
-    let held = HELD.fetch_add(untold, Relaxed) + untold;
-    if untold > 0 {
-        PEAK.fetch_max(held, Relaxed);
-        OWN_PEAK.set(OWN_PEAK.get().max(held));
-    }
+    OWN.with(|own| {
+        let (count, bytes) = (own.count.get(), own.bytes.get());
+        let (told_count, told_bytes) = own.told.replace((count, bytes));
+        ALL.count.fetch_add(count - told_count, Relaxed);
+        ALL.bytes.fetch_add(bytes - told_bytes, Relaxed);
+        let untold = own.untold.replace(0);
+        let held = ALL.held.fetch_add(untold, Relaxed) + untold;
+        if untold > 0 {
+            // Most often it is no new peak, and to look costs less than to write.
+            if held > ALL.peak.load(Relaxed) {
+                ALL.peak.fetch_max(held, Relaxed);
+            }
+            own.peak.set(own.peak.get().max(held));
+        }
+    });
+}
+
+// What is seldom done is kept out of what is done for every allocation: nothing need then be put aside for a call, and
+// the allocator's own is the last.
+
+/// # Safety
+///
+/// That of [`GlobalAlloc::alloc`].
+#[cold]
+#[inline(never)]
+#[expect(unsafe_code, reason = "a part of the allocator")]
+unsafe fn tell_and_alloc(layout: Layout) -> *mut u8 {
+    tell();
+    // SAFETY: the caller keeps the contract of `alloc`.
+    unsafe { System.alloc(layout) }
+}
+
+/// # Safety
+///
+/// That of [`GlobalAlloc::dealloc`].
+#[cold]
+#[inline(never)]
+#[expect(unsafe_code, reason = "a part of the allocator")]
+unsafe fn tell_and_dealloc(pointer: *mut u8, layout: Layout) {
+    tell();
+    // SAFETY: the caller keeps the contract of `dealloc`.
+    unsafe { System.dealloc(pointer, layout) }
 }
