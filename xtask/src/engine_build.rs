@@ -35,15 +35,21 @@ pub(crate) fn given(paths: &Paths, binary: PathBuf) -> anyhow::Result<Engine> {
 
 /// Builds a binary in release and returns its path; cargo's progress goes to standard error.
 pub(crate) fn build(paths: &Paths, package: &str, binary: &str) -> anyhow::Result<PathBuf> {
-    run(cargo::guarded()?.current_dir(&paths.root), package, binary, &[])
+    run(cargo::guarded()?.current_dir(&paths.root), package, binary, &[], &[])
 }
 
 /// Builds the engine of another checkout, with the dependencies in its lock file and those of the target folder that
 /// are built already.
 ///
 /// Cargo takes the settings of every folder above the one it runs in, and the checkout lies below the workspace: it
-/// runs above the workspace, and is told where the checkout's own settings are.
-pub(crate) fn build_at(paths: &Paths, checkout: &Path, arguments: &[&str]) -> anyhow::Result<PathBuf> {
+/// runs above the workspace, and is told where the checkout's own settings are. `for_binary` is for the compiler, when it
+/// compiles and links the binary itself.
+pub(crate) fn build_at(
+    paths: &Paths,
+    checkout: &Path,
+    arguments: &[&str],
+    for_binary: &[&str],
+) -> anyhow::Result<PathBuf> {
     let mut command = cargo::guarded()?;
     command.current_dir(paths.root.parent().unwrap_or(&paths.root)).env("CARGO_TARGET_DIR", &paths.target);
     let path = |name: &str| checkout.join(name).display().to_string();
@@ -52,14 +58,24 @@ pub(crate) fn build_at(paths: &Paths, checkout: &Path, arguments: &[&str]) -> an
     if Path::new(&own).is_file() {
         all.extend(["--config", &own]);
     }
-    run(&mut command, "engine", "pond", &[&all, arguments].concat())
+    run(&mut command, "engine", "pond", &[&all, arguments].concat(), for_binary)
 }
 
-fn run(command: &mut Command, package: &str, binary: &str, arguments: &[&str]) -> anyhow::Result<PathBuf> {
+fn run(
+    command: &mut Command,
+    package: &str,
+    binary: &str,
+    arguments: &[&str],
+    for_binary: &[&str],
+) -> anyhow::Result<PathBuf> {
+    // `rustc` is `build` with flags for the last crate.
+    let verb = if for_binary.is_empty() { "build" } else { "rustc" };
     let mut child = command
-        .args(["build", "--release", "--package", package, "--bin", binary])
+        .args([verb, "--release", "--package", package, "--bin", binary])
         .arg("--message-format=json-render-diagnostics")
         .args(arguments)
+        .args(for_binary.first().map(|_| "--"))
+        .args(for_binary)
         .stdout(Stdio::piped())
         .spawn()
         .context("cannot start cargo")?;

@@ -1,6 +1,8 @@
 //! What stages and counters cost: exports by an engine that has them and by one that has not. Pure: no process, no file.
 
-use crate::paired::{Interval, Pairs, SwapTest};
+use statrs::distribution::{ContinuousCDF as _, StudentsT};
+
+use crate::paired::{Pairs, SwapTest};
 use crate::report::{Align, Table};
 use crate::statistics::median;
 use crate::units;
@@ -20,13 +22,20 @@ pub(crate) struct Cost {
     pub(crate) wall_ns: u64,
 }
 
+/// Exports of both engines in turn, in one layout of their code.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct InTurn {
+    /// By the engine without stages and counters.
+    pub(crate) without: Vec<Cost>,
+    /// By the engine with them, as many.
+    pub(crate) with: Vec<Cost>,
+}
+
 /// What was measured.
 #[derive(Clone, Debug)]
 pub(crate) struct Overhead {
-    /// Exports by the engine without stages and counters.
-    pub(crate) without: Vec<Cost>,
-    /// Exports by the engine with them, as many.
-    pub(crate) with: Vec<Cost>,
+    /// Exports in each layout; at least two, or nothing can be said of their spread.
+    pub(crate) layouts: Vec<InTurn>,
     /// Instructions of some exports without and with them, or why none were counted.
     pub(crate) instructions: Result<[Vec<u64>; 2], String>,
 }
@@ -57,38 +66,80 @@ impl Overhead {
                 ),
             ]);
         }
-        let mut times = |name: &str, value: fn(&Cost) -> u64| -> anyhow::Result<()> {
-            let [without, with] =
-                [&self.without, &self.with].map(|side| side.iter().map(value).collect::<Vec<_>>());
-            let pairs = Pairs::new(&without, &with)?;
-            let effect = SwapTest::of(&pairs, SWAPS, seed).effect;
-            let interval = Interval::of(&pairs, LEVEL, seed).map_or_else(
-                || "–".to_owned(),
-                |Interval { low, high }| format!("{} to {}", percent(low), percent(high)),
-            );
-            let typical = |values: &[u64]| units::nanoseconds(median(values).unwrap_or(0));
-            table.row(vec![name.to_owned(), typical(&without), typical(&with), percent(effect), interval]);
-            Ok(())
-        };
-        times("processor time", |cost| cost.cpu_ns)?;
-        times("time", |cost| cost.wall_ns)?;
+        for (name, value) in VALUES {
+            let typical = |side: fn(&InTurn) -> &[Cost]| {
+                let values: Vec<u64> = self.layouts.iter().flat_map(side).map(value).collect();
+                units::nanoseconds(median(&values).unwrap_or(0))
+            };
+            let Mean { mean, low, high } = Mean::of(&self.changes(value, seed)?);
+            table.row(vec![
+                name.to_owned(),
+                typical(|layout| &layout.without),
+                typical(|layout| &layout.with),
+                percent(mean),
+                format!("{} to {}", percent(low), percent(high)),
+            ]);
+        }
         Ok(table)
     }
 
-    /// Says how it was measured, and what was not.
-    pub(crate) fn about(&self) -> String {
+    /// Returns the logarithm of the ratio of typical values, of each layout.
+    fn changes(&self, value: Value, seed: u64) -> anyhow::Result<Vec<f64>> {
+        let change = |layout: &InTurn| {
+            let [without, with] =
+                [&layout.without, &layout.with].map(|side| side.iter().map(value).collect::<Vec<_>>());
+            Ok(SwapTest::of(&Pairs::new(&without, &with)?, SWAPS, seed).effect)
+        };
+        self.layouts.iter().map(change).collect()
+    }
+
+    /// Says how it was measured, and what was not. Fails if times are no pairs.
+    pub(crate) fn about(&self, seed: u64) -> anyhow::Result<String> {
+        let mut alone = self.changes(VALUES[0].1, seed)?;
+        alone.sort_by(f64::total_cmp);
+        let (least, most) = (alone.first().copied().unwrap_or(0.0), alone.last().copied().unwrap_or(0.0));
         let times = format!(
-            "Times: medians of {} exports of each engine, in turn; the change is that of typical times, its interval as \
-             between two revisions.",
-            self.with.len()
+            "Times: medians of {} exports of each engine, in turn; the change is the mean of those in {} layouts, its interval \
+             Student's. One layout alone would have said {} to {} of processor time.",
+            self.layouts.iter().map(|layout| layout.with.len()).sum::<usize>(),
+            alone.len(),
+            percent(least),
+            percent(most)
         );
-        match &self.instructions {
+        Ok(match &self.instructions {
             Ok([_, with]) => format!(
                 "{times} Instructions: medians of {} exports of each, by callgrind; the range is that of any two of them.",
                 with.len()
             ),
             Err(why) => format!("{times} Instructions were not counted: {why}."),
-        }
+        })
+    }
+}
+
+/// One of the times of a cost.
+type Value = fn(&Cost) -> u64;
+
+/// What is timed.
+const VALUES: [(&str, Value); 2] = [("processor time", |cost| cost.cpu_ns), ("time", |cost| cost.wall_ns)];
+
+/// A mean and its interval.
+struct Mean {
+    mean: f64,
+    low: f64,
+    high: f64,
+}
+
+impl Mean {
+    /// Student's interval of the mean of values that are drawn alike: the mean, and on each side as many standard errors
+    /// as the quantile of his distribution with one degree of freedom less than values.
+    fn of(values: &[f64]) -> Self {
+        let count = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / count;
+        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0);
+        let half = StudentsT::new(0.0, 1.0, count - 1.0).map_or(f64::INFINITY, |distribution| {
+            distribution.inverse_cdf(f64::midpoint(1.0, LEVEL)) * (variance / count).sqrt()
+        });
+        Self { mean, low: mean - half, high: mean + half }
     }
 }
 
@@ -106,38 +157,56 @@ mod tests {
         cpu_ms.iter().map(cost).collect()
     }
 
-    #[test]
-    fn changes_and_intervals_are_those_of_the_pairs() {
+    fn layouts(factors: &[u64]) -> Vec<InTurn> {
         let without: Vec<u64> = (0..20).map(|pair| 1_000 + pair * 10 % 70).collect();
-        let with: Vec<u64> = without.iter().map(|ms| ms * 103 / 100).collect();
+        let layout = |percent: &u64| {
+            let with: Vec<u64> = without.iter().map(|ms| ms * percent / 100).collect();
+            InTurn { without: costs(&without), with: costs(&with) }
+        };
+        factors.iter().map(layout).collect()
+    }
+
+    #[test]
+    fn changes_are_means_over_layouts() {
         let overhead = Overhead {
-            without: costs(&without),
-            with: costs(&with),
+            layouts: layouts(&[101, 103, 105]),
             instructions: Ok([vec![999_000, 1_000_000, 1_001_000], vec![1_004_000, 1_004_000, 1_010_000]]),
         };
         insta::assert_snapshot!(overhead.table(7).unwrap().terminal(), @"
         of an export      without       with   change  95 % interval, or range
         instructions    1,000,000  1,004,000  +0.40 %        +0.30 % to +1.1 %
-        processor time     1.03 s     1.06 s   +3.0 %         +2.9 % to +3.0 %
-        time               2.06 s     2.12 s   +3.0 %         +2.9 % to +3.0 %
+        processor time     1.03 s     1.06 s   +3.0 %         -1.9 % to +8.1 %
+        time               2.06 s     2.12 s   +3.0 %         -1.9 % to +8.1 %
         ");
-        assert!(overhead.about().starts_with("Times: medians of 20 exports of each engine, in turn;"));
-        assert!(overhead.about().contains("Instructions: medians of 3 exports of each, by callgrind;"));
+        let about = overhead.about(7).unwrap();
+        assert!(about.starts_with("Times: medians of 60 exports of each engine, in turn;"), "{about}");
+        assert!(about.contains("mean of those in 3 layouts"), "{about}");
+        assert!(about.contains("would have said +1.0 % to +5.0 % of processor time"), "{about}");
+        assert!(about.contains("Instructions: medians of 3 exports of each, by callgrind;"), "{about}");
+    }
+
+    #[test]
+    fn students_interval() {
+        // Of 1, 2, 3: the mean 2, the standard error 1/√3, the quantile of two degrees of freedom 4.302653.
+        let Mean { mean, low, high } = Mean::of(&[1.0, 2.0, 3.0]);
+        assert!((mean - 2.0).abs() < 1e-12);
+        assert!((high - 4.484_138).abs() < 1e-5, "{high}");
+        assert!((low + 0.484_138).abs() < 1e-5, "{low}");
     }
 
     #[test]
     fn what_was_not_counted_is_said() {
-        let times = costs(&[10; 6]);
         let why = "valgrind is not there".to_owned();
-        let overhead = Overhead { without: times.clone(), with: times, instructions: Err(why) };
+        let overhead = Overhead { layouts: layouts(&[100, 100]), instructions: Err(why) };
         assert!(!overhead.table(7).unwrap().terminal().contains("instructions"));
-        assert!(overhead.about().ends_with("Instructions were not counted: valgrind is not there."));
+        let about = overhead.about(7).unwrap();
+        assert!(about.ends_with("Instructions were not counted: valgrind is not there."), "{about}");
     }
 
     #[test]
     fn exports_without_a_partner_are_refused() {
-        let overhead =
-            Overhead { without: costs(&[1]), with: costs(&[1, 2]), instructions: Err(String::new()) };
+        let layout = InTurn { without: costs(&[1]), with: costs(&[1, 2]) };
+        let overhead = Overhead { layouts: vec![layout], instructions: Err(String::new()) };
         assert_eq!(overhead.table(7).unwrap_err().to_string(), "1 values of the base, 2 of the head");
     }
 }

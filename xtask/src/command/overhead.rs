@@ -16,7 +16,7 @@ use crate::cli::OverheadOptions;
 use crate::exit::{Exit, Stop};
 use crate::fingerprint::{Machine, output_of};
 use crate::interrupt::{self, Group};
-use crate::overhead::{Cost, Overhead};
+use crate::overhead::{Cost, InTurn, Overhead};
 use crate::paths::Paths;
 use crate::plan::PlannedCell;
 use crate::process::EngineProcess;
@@ -48,52 +48,71 @@ struct Exporter {
 /// Runs the command.
 pub(crate) fn run(paths: &Paths, options: &OverheadOptions) -> anyhow::Result<Exit> {
     let revision = Revision::of_working_tree(paths)?;
-    let engines = [revision.build(paths, Layout::Bare)?, revision.build(paths, Layout::Usual)?];
     let work = WorkFolder::make(paths)?;
     if let Some(doubt) = work_folder::doubt(&work.path) {
         eprintln!("warning: {doubt}");
     }
+    let build = |layout, folder: &str| {
+        revision.build_shuffled(paths, layout, options.layouts, &work.path.join(folder))
+    };
+    let (without, with) = (build(Layout::Bare, "without")?, build(Layout::Usual, "with")?);
     let began = clock::now_seconds();
     let size = options.size.name();
-    let pond = pond(paths, &engines[1].binary, &work.path, size)?;
-    let sides =
-        engines.each_ref().map(|engine| Exporter { engine: engine.binary.clone(), pond: pond.clone() });
-    let out = work.path.join("out");
-    let instructions = counted(&sides, &work.path)?;
-    let [mut without, mut with] = [Vec::new(), Vec::new()];
-    let progress = Progress::start(options.pairs as usize);
-    // What is read first is not in memory yet.
-    let said = [sides[0].export(&out)?.1, sides[1].export(&out)?.1];
-    if said[0] != said[1] {
-        let message =
-            format!("the engines do not export the same: {:?} without counters, {:?} with", said[0], said[1]);
-        return Err(Stop::error(Exit::Failed, message));
-    }
-    for pair in 0..options.pairs {
-        progress.now(&format!("pair {} of {}", pair + 1, options.pairs), None);
-        let first = usize::from(random::coin(began, pair, 0));
-        for place in [first, 1 - first] {
-            let (cost, _) = sides[place].export(&out)?;
-            if place == 0 { without.push(cost) } else { with.push(cost) }
-        }
-        progress.step();
-    }
-    drop(progress);
-    let overhead = Overhead { without, with, instructions };
+    let pond = pond(paths, &with[0], &work.path, size)?;
+    let exporter = |engine| Exporter { engine, pond: pond.clone() };
+    let layouts: Vec<[Exporter; 2]> =
+        without.into_iter().zip(with).map(|sides| [exporter(sides.0), exporter(sides.1)]).collect();
+    let instructions = counted(&layouts[0], &work.path)?;
+    let layouts = timed(&layouts, options.pairs, began, &work.path.join("out"))?;
+    let overhead = Overhead { layouts, instructions };
     let table = overhead.table(began)?;
-    print(&format!("{}\n{}\n", table.terminal(), overhead.about()))?;
+    print(&format!("{}\n{}\n", table.terminal(), overhead.about(began)?))?;
     if size == DOCUMENTED {
         let text = format!(
-            "`cargo xtask bench overhead --pairs {}` on {}, on {}: the {size} pond by months, with one worker. {}\n\n{}",
+            "`cargo xtask bench overhead --layouts {} --pairs {}` on {}, on {}: the {size} pond by months, with one worker. \
+             {}\n\n{}",
+            options.layouts,
             options.pairs,
             clock::text(began),
             Machine::read(),
-            overhead.about(),
+            overhead.about(began)?,
             table.markdown()
         );
         document::put(paths, "overhead", &text)?;
     }
     Ok(Exit::Pass)
+}
+
+/// Times exports of both engines in turn: in every round a pair in each layout, so that what changes about the machine
+/// changes for all.
+fn timed(layouts: &[[Exporter; 2]], rounds: u32, seed: u64, out: &Path) -> anyhow::Result<Vec<InTurn>> {
+    // What is read first is not in memory yet.
+    for sides in layouts {
+        let said = [sides[0].export(out)?.1, sides[1].export(out)?.1];
+        if said[0] != said[1] {
+            let message = format!(
+                "the engines do not export the same: {:?} without counters, {:?} with",
+                said[0], said[1]
+            );
+            return Err(Stop::error(Exit::Failed, message));
+        }
+    }
+    let mut costs = vec![InTurn::default(); layouts.len()];
+    let progress = Progress::start(rounds as usize);
+    for round in 0..rounds {
+        progress.now(&format!("round {} of {rounds}", round + 1), None);
+        let order = random::shuffled((0..layouts.len()).collect(), seed, round);
+        for (turn, layout) in order.into_iter().enumerate() {
+            let first = usize::from(random::coin(seed, round, turn));
+            for place in [first, 1 - first] {
+                let (cost, _) = layouts[layout][place].export(out)?;
+                let InTurn { without, with } = &mut costs[layout];
+                if place == 0 { without.push(cost) } else { with.push(cost) }
+            }
+        }
+        progress.step();
+    }
+    Ok(costs)
 }
 
 /// Has an engine make the pond in a folder of its own.
