@@ -92,16 +92,28 @@ const STEPS: [Step; 10] = [
         note: "with the examples in documentation",
         ..PLAIN
     },
+    // Of the whole workspace, as the step before: for one package alone, cargo builds what it needs with other features.
     Step {
         name: "page",
-        arguments: &["test", "--package", "xtask", "page::", "--", "--ignored"],
+        arguments: &["test", "--workspace", "--test", "it", "page::", "--", "--ignored"],
         needs: Some((Tool::Program("chromium"), "apt install chromium")),
         note: "report.html of 200 cells in a browser",
         ..PLAIN
     },
+    // With examples, dependencies have the features that clippy has had them checked with.
     Step {
         name: "doc",
-        arguments: &["doc", "--workspace", "--no-deps"],
+        arguments: &[
+            "doc",
+            "--workspace",
+            "--no-deps",
+            "--lib",
+            "--bin",
+            "pond",
+            "--bin",
+            "xtask",
+            "--examples",
+        ],
         environment: Some(("RUSTDOCFLAGS", "-D warnings")),
         ..PLAIN
     },
