@@ -143,17 +143,18 @@ pub(crate) enum BenchInstead {
 /// Options of `bench overhead`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The functions of the engines are put into random orders by the linker, which must be LLD (rustc's own on x86-64 Linux).
+The functions of the engines are put into random orders by the linker, which must be LLD (rustc's own on x86-64 Linux);
+those that both engines have alike lie at the same places in both.
 A run on the medium pond writes its result into docs/METHODOLOGY.md.")]
 pub(crate) struct OverheadOptions {
     /// The generated pond to export
     #[arg(long, value_enum, default_value = "medium")]
     pub(crate) size: PondSize,
     /// Orders in which the functions of both engines lie in memory
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..=100))]
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(2..=100))]
     pub(crate) layouts: u32,
     /// Pairs of exports in each of them
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(6..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(6..=10_000))]
     pub(crate) pairs: u32,
 }
 

@@ -5,6 +5,7 @@
 //! working tree becomes a tree of git through an index of its own.
 
 mod git;
+mod layouts;
 
 use std::path::{Path, PathBuf};
 
@@ -18,6 +19,7 @@ use crate::paths::Paths;
 use git::Worktree;
 
 pub(crate) use git::{Git, WORKTREE, remove_leftovers};
+pub(crate) use layouts::Layouts;
 
 /// What an engine is built from; a change of anything else gives the same engine.
 const SOURCES: [&str; 7] =
@@ -124,43 +126,6 @@ impl Revision {
         std::fs::remove_file(&built).with_context(|| format!("cannot remove {}", built.display()))?;
         own.restore()?;
         Ok(engine)
-    }
-
-    /// Builds an engine several times, its functions in another order each time, into a folder; such engines are of no use
-    /// but together, so none is kept. Only the first takes long: the others are linked anew.
-    pub(crate) fn build_shuffled(
-        &self,
-        paths: &Paths,
-        layout: Layout,
-        count: u32,
-        folder: &Path,
-    ) -> anyhow::Result<Vec<PathBuf>> {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let _lock = BuildLock::take(paths)?;
-        let worktree = Worktree::check_out(paths, &self.tree)?;
-        let own = OwnBinary::put_aside(paths)?;
-        let mut engines = Vec::new();
-        for seed in 1..=count {
-            let what = if layout == Layout::Bare { " without stages and counters" } else { "" };
-            eprintln!("building the engine of {}{what}, order {seed} of {count} of its functions", self.name);
-            let order = format!("-Clink-arg=-Wl,--shuffle-sections=.text*={seed}");
-            let built = engine_build::build_at(
-                paths,
-                worktree.path(),
-                &layout.arguments(),
-                &[&order, "-Cstrip=debuginfo"],
-            );
-            interrupt::check()?;
-            let built =
-                built.map_err(|error| Stop::error(Exit::Failed, format!("{}: {error:#}", self.name)))?;
-            let engine = folder.join(format!("pond-{seed}"));
-            std::fs::copy(&built, &engine)
-                .and_then(|_| std::fs::remove_file(&built))
-                .with_context(|| format!("cannot move the engine to {}", engine.display()))?;
-            engines.push(engine);
-        }
-        own.restore()?;
-        Ok(engines)
     }
 }
 

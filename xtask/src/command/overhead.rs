@@ -22,7 +22,7 @@ use crate::plan::PlannedCell;
 use crate::process::EngineProcess;
 use crate::progress::Progress;
 use crate::record::Side;
-use crate::revision::{Layout, Revision};
+use crate::revision::{Layout, Layouts, Revision};
 use crate::runner::{self, Surroundings};
 use crate::work_folder::WorkFolder;
 use crate::{clock, document, random, work_folder};
@@ -52,30 +52,29 @@ pub(crate) fn run(paths: &Paths, options: &OverheadOptions) -> anyhow::Result<Ex
     if let Some(doubt) = work_folder::doubt(&work.path) {
         eprintln!("warning: {doubt}");
     }
-    let build = |layout, folder: &str| {
-        revision.build_shuffled(paths, layout, options.layouts, &work.path.join(folder))
-    };
-    let (without, with) = (build(Layout::Bare, "without")?, build(Layout::Usual, "with")?);
+    let sides = [("without", Layout::Bare), ("with", Layout::Usual)];
+    let Layouts { engines, alike } =
+        revision.build_layouts(paths, sides, options.layouts, &work.path.join("engines"))?;
     let began = clock::now_seconds();
     let size = options.size.name();
-    let pond = pond(paths, &with[0], &work.path, size)?;
-    let exporter = |engine| Exporter { engine, pond: pond.clone() };
-    let layouts: Vec<[Exporter; 2]> =
-        without.into_iter().zip(with).map(|sides| [exporter(sides.0), exporter(sides.1)]).collect();
-    let instructions = counted(&layouts[0], &work.path)?;
-    let layouts = timed(&layouts, options.pairs, began, &work.path.join("out"))?;
-    let overhead = Overhead { layouts, instructions };
-    let table = overhead.table(began)?;
-    print(&format!("{}\n{}\n", table.terminal(), overhead.about(began)?))?;
+    let pond = pond(paths, &engines[0][1], &work.path, size)?;
+    let exporters: Vec<[Exporter; 2]> = engines
+        .into_iter()
+        .map(|sides| sides.map(|engine| Exporter { engine, pond: pond.clone() }))
+        .collect();
+    let instructions = counted(&exporters[0], &work.path)?;
+    let layouts = timed(&exporters, options.pairs, began, &work.path.join("out"))?;
+    let overhead = Overhead { layouts, alike, instructions };
+    let (table, about) = (overhead.table(), overhead.about());
+    print(&format!("{}\n{about}\n", table.terminal()))?;
     if size == DOCUMENTED {
         let text = format!(
             "`cargo xtask bench overhead --layouts {} --pairs {}` on {}, on {}: the {size} pond by months, with one worker. \
-             {}\n\n{}",
+             {about}\n\n{}",
             options.layouts,
             options.pairs,
             clock::text(began),
             Machine::read(),
-            overhead.about(began)?,
             table.markdown()
         );
         document::put(paths, "overhead", &text)?;
@@ -147,7 +146,7 @@ fn counted(sides: &[Exporter; 2], work: &Path) -> anyhow::Result<Result<[Vec<u64
     if output_of("valgrind", &["--version"], Path::new(".")).is_none() {
         return Ok(Err("valgrind is not there".to_owned()));
     }
-    let folders = [work.join("without"), work.join("with")];
+    let folders = [work.join("count-without"), work.join("count-with")];
     for folder in &folders {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
