@@ -35,7 +35,7 @@ pub(crate) struct InTurn {
 pub(crate) struct Overhead {
     /// Exports in each layout; at least two, or nothing can be said of their spread.
     pub(crate) layouts: Vec<InTurn>,
-    /// The share of the code that lies alike in both engines of a layout.
+    /// The share of the code that lies alike in both engines of the first layout, of functions with a name of their own.
     pub(crate) alike: f64,
     /// Instructions of some exports without and with them, or why none were counted.
     pub(crate) instructions: Result<[Vec<u64>; 2], String>,
@@ -100,8 +100,9 @@ impl Overhead {
         let (first, last) = (alone.first().copied().unwrap_or(0.0), alone.last().copied().unwrap_or(0.0));
         let times = format!(
             "Times: the least of {} exports of each engine in each of {} layouts, in turn; with and without are the medians of \
-             those, the change is the mean over layouts, its interval Student's. In each layout {:.0} % of the code lies \
-             alike in both engines. One layout alone would have said {} to {} of processor time.",
+             those, the change is the mean over layouts, its interval Student's. In the first layout {:.0} % of the code of \
+             functions with a name of their own lies alike in both engines. One layout alone would have said {} to {} of \
+             processor time.",
             self.layouts.iter().map(|layout| layout.with.len()).min().unwrap_or(0),
             alone.len(),
             self.alike * 100.0,
@@ -186,7 +187,7 @@ mod tests {
             about.starts_with("Times: the least of 20 exports of each engine in each of 3 layouts, in turn;"),
             "{about}"
         );
-        assert!(about.contains("81 % of the code lies alike"), "{about}");
+        assert!(about.contains("In the first layout 81 % of the code of functions"), "{about}");
         assert!(about.contains("would have said +1.0 % to +5.0 % of processor time"), "{about}");
         assert!(about.contains("Instructions: medians of 3 exports of each, by callgrind;"), "{about}");
     }

@@ -4,7 +4,7 @@
 //! same places, and what differs between the two engines is what was meant to differ, and where that lies.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{DirEntryExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -23,7 +23,8 @@ use crate::{engine_build, interrupt, random};
 pub(crate) struct Layouts {
     /// The binaries of both, by layout.
     pub(crate) engines: Vec<[PathBuf; 2]>,
-    /// The share of the second engine's code that lies where it does in the first, in the first layout.
+    /// The share of the second engine's code that lies where it does in the first, in the first layout; of functions with
+    /// a name of their own.
     pub(crate) alike: f64,
 }
 
@@ -101,7 +102,7 @@ fn remove_linked(binary: &Path) -> std::io::Result<()> {
     let number = std::fs::metadata(binary)?.ino();
     for entry in std::fs::read_dir(binary.with_file_name("deps"))? {
         let entry = entry?;
-        if std::os::unix::fs::DirEntryExt::ino(&entry) == number {
+        if entry.ino() == number {
             std::fs::remove_file(entry.path())?;
         }
     }
