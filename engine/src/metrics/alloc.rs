@@ -9,11 +9,14 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const KEPT_BYTES: libc::c_int = 64 * 1024 * 1024;
 
-/// A thread tells others what it did when what it holds has changed by this many bytes: peaks are as exact as this, for
-/// each thread.
-const GRAIN_BYTES: i64 = 16 * 1024;
+/// A thread tells others what it did when it holds this many bytes more: for each thread, peaks may be so much too low.
+const GRAIN_BYTES: u64 = 16 * 1024;
 
-/// And after this many allocations: counts are as exact as this, for each thread but the one that asks.
+/// Or this many less: for each other thread, peaks may be so much too high. A buffer that comes and goes is not told again.
+/// Together with the grain it is a power of two.
+const SLACK_BYTES: u64 = 240 * 1024;
+
+/// Or after this many allocations: counts are as exact as this, for each thread but the one that asks.
 const GRAIN_COUNT: u64 = 64;
 
 /// What threads have told; in one line of the processor's caches, as all of it is written together.
@@ -36,14 +39,12 @@ static ALL: Told = Told {
 
 /// What a thread did.
 struct Own {
-    /// How often it asked.
-    count: Cell<u64>,
-    /// For how many bytes.
+    /// What it has not told yet.
+    untold: Cell<Untold>,
+    /// For how many bytes it asked.
     bytes: Cell<u64>,
-    /// How much of both it has told.
+    /// How many allocations it has told, and for how many bytes.
     told: Cell<(u64, u64)>,
-    /// What it took and gave back, and has not told yet.
-    untold: Cell<i64>,
     /// The most that all threads held when it told.
     peak: Cell<i64>,
 }
@@ -52,13 +53,58 @@ thread_local! {
     // It needs no destructor, so an allocation may reach it at any time.
     static OWN: Own = const {
         Own {
-            count: Cell::new(0),
+            untold: Cell::new(Untold::NOTHING),
             bytes: Cell::new(0),
             told: Cell::new((0, 0)),
-            untold: Cell::new(0),
             peak: Cell::new(0),
         }
     };
+}
+
+/// Allocations, and the bytes taken less those given back, in one word: both change by one addition, and whether it is time
+/// to tell shows in one look at its bits.
+///
+/// The upper 16 bits count. The lower 48 are bytes, and so many more that they stay positive until it is time to tell;
+/// below zero they borrow from the count, which [`Self::count`] makes good. A request of more than 2^47 bytes, which no
+/// system grants, is counted wrong.
+#[derive(Clone, Copy)]
+struct Untold(u64);
+
+impl Untold {
+    const NOTHING: Self = Self(SLACK_BYTES);
+
+    const ONE: u64 = 1 << 48;
+
+    /// The bits that are not all zero when it is time to tell.
+    const DUE: u64 = !(((GRAIN_COUNT - 1) * Self::ONE) | (SLACK_BYTES + GRAIN_BYTES - 1));
+
+    #[inline]
+    fn allocated(self, bytes: usize) -> Self {
+        Self(self.0.wrapping_add(Self::ONE + bytes as u64))
+    }
+
+    #[inline]
+    fn given_back(self, bytes: usize) -> Self {
+        Self(self.0.wrapping_sub(bytes as u64))
+    }
+
+    #[inline]
+    fn is_due(self) -> bool {
+        self.0 & Self::DUE != 0
+    }
+
+    fn count(self) -> u64 {
+        self.0.wrapping_sub(self.lower() as u64) / Self::ONE
+    }
+
+    fn held(self) -> i64 {
+        self.lower() - SLACK_BYTES as i64
+    }
+
+    /// The lower bits with their sign.
+    fn lower(self) -> i64 {
+        ((self.0 << 16) as i64) >> 16
+    }
 }
 
 /// The system's allocator, counted; a binary installs it with `#[global_allocator]`.
@@ -128,8 +174,8 @@ pub fn keep_freed_memory() {
 /// Those of this thread are complete, of any other up to 64 allocations are missing.
 pub fn allocations() -> (u64, u64) {
     OWN.with(|own| {
-        let (count, bytes) = own.told.get();
-        (ALL.count.load(Relaxed) + own.count.get() - count, ALL.bytes.load(Relaxed) + own.bytes.get() - bytes)
+        let (count, bytes) = (own.untold.get().count(), own.bytes.get() - own.told.get().1);
+        (ALL.count.load(Relaxed) + count, ALL.bytes.load(Relaxed) + bytes)
     })
 }
 
@@ -141,14 +187,15 @@ pub(crate) fn begin_peak() -> u64 {
     to_bytes(held)
 }
 
-/// Returns the most that was held at once since [`begin_peak`], exact to 16 KiB for each thread.
+/// Returns the most that was held at once since [`begin_peak`]; for each thread it may be 16 KiB too low, for each other
+/// one 240 KiB too high.
 pub(crate) fn peak_bytes() -> u64 {
     to_bytes(ALL.peak.load(Relaxed).max(held()))
 }
 
 /// Returns how often this thread asked for memory so far, and for how many bytes.
 pub(super) fn own_allocations() -> (u64, u64) {
-    OWN.with(|own| (own.count.get(), own.bytes.get()))
+    OWN.with(|own| (own.told.get().0 + own.untold.get().count(), own.bytes.get()))
 }
 
 /// Returns the most that all threads held, seen by this one since it last asked.
@@ -159,7 +206,7 @@ pub(super) fn take_own_peak() -> u64 {
 
 /// Returns what all threads have told, and what this one has not.
 fn held() -> i64 {
-    ALL.held.load(Relaxed) + OWN.with(|own| own.untold.get())
+    ALL.held.load(Relaxed) + OWN.with(|own| own.untold.get().held())
 }
 
 fn to_bytes(held: i64) -> u64 {
@@ -171,12 +218,10 @@ fn to_bytes(held: i64) -> u64 {
 fn note(size: usize) -> bool {
     cfg!(feature = "metrics")
         && OWN.with(|own| {
-            let count = own.count.get() + 1;
-            own.count.set(count);
-            own.bytes.set(own.bytes.get() + size as u64);
-            let untold = own.untold.get() + size as i64;
+            let untold = own.untold.get().allocated(size);
             own.untold.set(untold);
-            untold >= GRAIN_BYTES || count.is_multiple_of(GRAIN_COUNT)
+            own.bytes.set(own.bytes.get() + size as u64);
+            untold.is_due()
         })
 }
 
@@ -185,22 +230,24 @@ fn note(size: usize) -> bool {
 fn release(bytes: usize) -> bool {
     cfg!(feature = "metrics")
         && OWN.with(|own| {
-            let untold = own.untold.get() - bytes as i64;
+            let untold = own.untold.get().given_back(bytes);
             own.untold.set(untold);
-            untold <= -GRAIN_BYTES
+            untold.is_due()
         })
 }
 
 #[cold]
 fn tell() {
     OWN.with(|own| {
-        let (count, bytes) = (own.count.get(), own.bytes.get());
-        let (told_count, told_bytes) = own.told.replace((count, bytes));
-        ALL.count.fetch_add(count - told_count, Relaxed);
+        let untold = own.untold.replace(Untold::NOTHING);
+        let (count, bytes) = (untold.count(), own.bytes.get());
+        let (told_count, told_bytes) = own.told.get();
+        own.told.set((told_count + count, bytes));
+        ALL.count.fetch_add(count, Relaxed);
         ALL.bytes.fetch_add(bytes - told_bytes, Relaxed);
-        let untold = own.untold.replace(0);
-        let held = ALL.held.fetch_add(untold, Relaxed) + untold;
-        if untold > 0 {
+        let change = untold.held();
+        let held = ALL.held.fetch_add(change, Relaxed) + change;
+        if change > 0 {
             // Most often it is no new peak, and to look costs less than to write.
             if held > ALL.peak.load(Relaxed) {
                 ALL.peak.fetch_max(held, Relaxed);
@@ -235,4 +282,39 @@ unsafe fn tell_and_dealloc(pointer: *mut u8, layout: Layout) {
     tell();
     // SAFETY: the caller keeps the contract of `dealloc`.
     unsafe { System.dealloc(pointer, layout) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn one_word_holds_allocations_and_bytes(steps in prop::collection::vec((any::<bool>(), 0..40_000_usize), 0..120)) {
+            let (mut count, mut held, mut untold) = (0_u64, 0_i64, Untold::NOTHING);
+            for (allocates, bytes) in steps {
+                if allocates {
+                    (count, held, untold) = (count + 1, held + bytes as i64, untold.allocated(bytes));
+                } else {
+                    (held, untold) = (held - bytes as i64, untold.given_back(bytes));
+                }
+                prop_assert_eq!((untold.count(), untold.held()), (count, held));
+                let due = count >= GRAIN_COUNT || held >= GRAIN_BYTES as i64 || held < -(SLACK_BYTES as i64);
+                prop_assert_eq!(untold.is_due(), due);
+            }
+        }
+    }
+
+    #[test]
+    fn requests_of_terabytes_are_held() {
+        let bytes = 100 << 40;
+        let untold = Untold::NOTHING.allocated(bytes);
+        assert!(untold.is_due());
+        assert_eq!((untold.count(), untold.held()), (1, bytes as i64));
+        let untold = Untold::NOTHING.given_back(bytes);
+        assert!(untold.is_due());
+        assert_eq!((untold.count(), untold.held()), (0, -(bytes as i64)));
+    }
 }
