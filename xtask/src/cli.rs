@@ -136,7 +136,7 @@ pub(crate) struct BenchCommand {
 pub(crate) enum BenchInstead {
     /// Measure the same tasks with the engine and with DuckDB, Polars and pyarrow, in turn
     Peers(PeersOptions),
-    /// Measure what stages and counters cost: an export by the engine with and without them, in turn
+    /// Measure what stages and counters cost: exports by the engine with and without them, at once
     Overhead(OverheadOptions),
 }
 
@@ -144,17 +144,17 @@ pub(crate) enum BenchInstead {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The functions of the engines are put into random orders by the linker, which must be LLD (rustc's own on x86-64 Linux);
-those that both engines have alike lie at the same places in both.
+those that both engines have alike lie at the same places in both. Both engines of a pair run at once on one core.
 A run on the medium pond writes its result into docs/METHODOLOGY.md.")]
 pub(crate) struct OverheadOptions {
     /// The generated pond to export
     #[arg(long, value_enum, default_value = "medium")]
     pub(crate) size: PondSize,
     /// Orders in which the functions of both engines lie in memory
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(2..=100))]
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(2..=100))]
     pub(crate) layouts: u32,
     /// Pairs of exports in each of them
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(6..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..=10_000))]
     pub(crate) pairs: u32,
 }
 

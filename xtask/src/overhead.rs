@@ -1,7 +1,7 @@
 //! What stages and counters cost: exports by an engine that has them and by one that has not. Pure: no process, no file.
 //!
-//! Whatever else a machine does only adds to what an export takes, so the least of many exports says best what the engine
-//! takes by itself (Chen and Revels, *Robust benchmarking in noisy environments*, 2016).
+//! Both engines of a pair export at once on one core, which the system gives to each for a few milliseconds in turn. So
+//! what slows the core down slows both (after Bulej et al., *Duet Benchmarking*, ICPE 2020, who use a core for each).
 
 use statrs::distribution::{ContinuousCDF as _, StudentsT};
 
@@ -12,29 +12,20 @@ use crate::units;
 /// The level of the intervals.
 const LEVEL: f64 = 0.95;
 
-/// What an export took.
+/// The processor times of two exports at once, in nanoseconds: of all threads, from start to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cost {
-    /// Processor time of all its threads, from the start of the process to its end.
-    pub(crate) cpu_ns: u64,
-    /// Time from the start of the process to its end.
-    pub(crate) wall_ns: u64,
-}
-
-/// Exports of both engines in turn, in one layout of their code.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct InTurn {
+pub(crate) struct Pair {
     /// By the engine without stages and counters.
-    pub(crate) without: Vec<Cost>,
+    pub(crate) without: u64,
     /// By the engine with them.
-    pub(crate) with: Vec<Cost>,
+    pub(crate) with: u64,
 }
 
 /// What was measured.
 #[derive(Clone, Debug)]
 pub(crate) struct Overhead {
-    /// Exports in each layout; at least two, or nothing can be said of their spread.
-    pub(crate) layouts: Vec<InTurn>,
+    /// The pairs of each layout; at least two layouts, or nothing can be said of their spread.
+    pub(crate) layouts: Vec<Vec<Pair>>,
     /// The share of the code that lies alike in both engines of the first layout, of functions with a name of their own.
     pub(crate) alike: f64,
     /// Instructions of some exports without and with them, or why none were counted.
@@ -67,43 +58,38 @@ impl Overhead {
                 ),
             ]);
         }
-        for (name, value) in VALUES {
-            let typical = |side: fn(&InTurn) -> &[Cost]| {
-                let least: Vec<u64> =
-                    self.layouts.iter().filter_map(|layout| side(layout).iter().map(value).min()).collect();
-                units::nanoseconds(median(&least).unwrap_or(0))
-            };
-            let Mean { mean, low, high } = Mean::of(&self.changes(value));
-            table.row(vec![
-                name.to_owned(),
-                typical(|layout| &layout.without),
-                typical(|layout| &layout.with),
-                percent(mean),
-                format!("{} to {}", percent(low), percent(high)),
-            ]);
-        }
+        let typical = |side: fn(&Pair) -> u64| {
+            let all: Vec<u64> = self.layouts.iter().flatten().map(side).collect();
+            units::nanoseconds(median(&all).unwrap_or(0))
+        };
+        let Mean { mean, low, high } = Mean::of(&self.changes());
+        table.row(vec![
+            "processor time".to_owned(),
+            typical(|pair| pair.without),
+            typical(|pair| pair.with),
+            percent(mean),
+            format!("{} to {}", percent(low), percent(high)),
+        ]);
         table
     }
 
-    /// Returns the logarithm of the ratio of the least values, of each layout.
-    fn changes(&self, value: Value) -> Vec<f64> {
-        let least = |side: &[Cost]| side.iter().map(value).min();
-        let change =
-            |layout: &InTurn| Some((least(&layout.with)? as f64 / least(&layout.without)? as f64).ln());
-        self.layouts.iter().filter_map(change).collect()
+    /// Returns the mean logarithm of a pair's ratio, of each layout.
+    fn changes(&self) -> Vec<f64> {
+        let change = |pair: &Pair| (pair.with as f64 / pair.without as f64).ln();
+        let mean = |pairs: &Vec<Pair>| pairs.iter().map(change).sum::<f64>() / pairs.len() as f64;
+        self.layouts.iter().map(mean).collect()
     }
 
     /// Says how it was measured, and what was not.
     pub(crate) fn about(&self) -> String {
-        let mut alone = self.changes(VALUES[0].1);
+        let mut alone = self.changes();
         alone.sort_by(f64::total_cmp);
         let (first, last) = (alone.first().copied().unwrap_or(0.0), alone.last().copied().unwrap_or(0.0));
         let times = format!(
-            "Times: the least of {} exports of each engine in each of {} layouts, in turn; with and without are the medians of \
-             those, the change is the mean over layouts, its interval Student's. In the first layout {:.0} % of the code of \
-             functions with a name of their own lies alike in both engines. One layout alone would have said {} to {} of \
-             processor time.",
-            self.layouts.iter().map(|layout| layout.with.len()).min().unwrap_or(0),
+            "Processor time: {} pairs of exports in each of {} layouts, both of a pair at once on one core; with and without \
+             are medians, the change is the mean over layouts, its interval Student's. In the first layout {:.0} % of the \
+             code of functions with a name of their own lies alike in both engines. One layout alone would have said {} to {}.",
+            self.layouts.iter().map(Vec::len).min().unwrap_or(0),
             alone.len(),
             self.alike * 100.0,
             percent(first),
@@ -118,12 +104,6 @@ impl Overhead {
         }
     }
 }
-
-/// One of the times of a cost.
-type Value = fn(&Cost) -> u64;
-
-/// What is timed.
-const VALUES: [(&str, Value); 2] = [("processor time", |cost| cost.cpu_ns), ("time", |cost| cost.wall_ns)];
 
 /// A mean and its interval.
 struct Mean {
@@ -148,25 +128,19 @@ impl Mean {
 
 /// Writes the logarithm of a ratio as a change in percent.
 fn percent(logarithm: f64) -> String {
-    format!("{:+.1} %", logarithm.exp_m1() * 100.0)
+    format!("{:+.2} %", logarithm.exp_m1() * 100.0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn costs(cpu_ms: &[u64]) -> Vec<Cost> {
-        let cost = |ms: &u64| Cost { cpu_ns: ms * 1_000_000, wall_ns: ms * 2_000_000 };
-        cpu_ms.iter().map(cost).collect()
-    }
-
-    fn layouts(factors: &[u64]) -> Vec<InTurn> {
-        let without: Vec<u64> = (0..20).map(|pair| 1_000 + pair * 10 % 70).collect();
+    fn layouts(percents: &[u64]) -> Vec<Vec<Pair>> {
+        let without = (0..20).map(|pair| 1_000_000_000 + pair * 10_000_000 % 70_000_000);
         let layout = |percent: &u64| {
-            let with: Vec<u64> = without.iter().map(|ms| ms * percent / 100).collect();
-            InTurn { without: costs(&without), with: costs(&with) }
+            without.clone().map(|without| Pair { without, with: without / 100 * percent }).collect()
         };
-        factors.iter().map(layout).collect()
+        percents.iter().map(layout).collect()
     }
 
     #[test]
@@ -179,16 +153,17 @@ mod tests {
         insta::assert_snapshot!(overhead.table().terminal(), @"
         of an export      without       with   change  95 % interval, or range
         instructions    1,000,000  1,004,000  +0.40 %        +0.30 % to +1.1 %
-        processor time     1.00 s     1.03 s   +3.0 %         -1.9 % to +8.1 %
-        time               2.00 s     2.06 s   +3.0 %         -1.9 % to +8.1 %
+        processor time     1.03 s     1.06 s  +2.99 %       -1.86 % to +8.08 %
         ");
         let about = overhead.about();
         assert!(
-            about.starts_with("Times: the least of 20 exports of each engine in each of 3 layouts, in turn;"),
+            about.starts_with(
+                "Processor time: 20 pairs of exports in each of 3 layouts, both of a pair at once"
+            ),
             "{about}"
         );
         assert!(about.contains("In the first layout 81 % of the code of functions"), "{about}");
-        assert!(about.contains("would have said +1.0 % to +5.0 % of processor time"), "{about}");
+        assert!(about.contains("would have said +1.00 % to +5.00 %."), "{about}");
         assert!(about.contains("Instructions: medians of 3 exports of each, by callgrind;"), "{about}");
     }
 
@@ -211,19 +186,16 @@ mod tests {
     }
 
     #[test]
-    fn what_the_machine_adds_to_some_exports_changes_nothing() {
-        let mut layouts = layouts(&[102, 102, 103]);
-        for layout in &mut layouts {
-            for cost in layout.with.iter_mut().skip(1).step_by(2) {
-                cost.cpu_ns *= 2;
-            }
+    fn what_slows_both_down_changes_nothing() {
+        let quiet =
+            Overhead { layouts: layouts(&[102, 102, 103]), alike: 1.0, instructions: Err(String::new()) };
+        let mut busy = quiet.clone();
+        for pair in busy.layouts.iter_mut().flatten().step_by(3) {
+            *pair = Pair { without: pair.without * 2, with: pair.with * 2 };
         }
-        let quiet = Overhead {
-            layouts: self::layouts(&[102, 102, 103]),
-            alike: 1.0,
-            instructions: Err(String::new()),
-        };
-        let busy = Overhead { layouts, ..quiet.clone() };
-        assert_eq!(busy.table().terminal(), quiet.table().terminal());
+        let changes = |overhead: &Overhead| Mean::of(&overhead.changes());
+        let (quiet, busy) = (changes(&quiet), changes(&busy));
+        assert!((quiet.mean - busy.mean).abs() < 1e-12, "{} {}", quiet.mean, busy.mean);
+        assert!((quiet.high - busy.high).abs() < 1e-12, "{} {}", quiet.high, busy.high);
     }
 }
