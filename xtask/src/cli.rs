@@ -154,7 +154,7 @@ pub(crate) struct OverheadOptions {
     #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(2..=100))]
     pub(crate) layouts: u32,
     /// Pairs of exports in each of them
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(6..=10_000))]
     pub(crate) pairs: u32,
 }
 

@@ -12,12 +12,15 @@ const KEPT_BYTES: libc::c_int = 64 * 1024 * 1024;
 /// A thread tells others what it did when it holds this many bytes more: for each thread, peaks may be so much too low.
 const GRAIN_BYTES: u64 = 16 * 1024;
 
-/// Or this many less: for each other thread, peaks may be so much too high. A buffer that comes and goes is not told again.
-/// Together with the grain it is a power of two.
+/// Or this many less: for each other thread, and for one that has ended, peaks may be so much too high. A buffer that comes
+/// and goes is not told again.
 const SLACK_BYTES: u64 = 240 * 1024;
 
 /// Or after this many allocations: counts are as exact as this, for each thread but the one that asks.
 const GRAIN_COUNT: u64 = 64;
+
+// Whether they are reached shows in single bits.
+const _: () = assert!((SLACK_BYTES + GRAIN_BYTES).is_power_of_two() && GRAIN_COUNT.is_power_of_two());
 
 /// What threads have told; in one line of the processor's caches, as all of it is written together.
 #[repr(align(64))]

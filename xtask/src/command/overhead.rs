@@ -121,8 +121,8 @@ fn timed(layouts: &[[Exporter; 2]], rounds: u32, seed: u64) -> anyhow::Result<Ve
 
 /// Has both engines export at once on a core, one of them started first.
 ///
-/// Where in memory the pages of a binary lie can make it a percent faster or slower. So both are copied for every pair, to
-/// pages that the copies of the last one left.
+/// Of two copies of a binary one can be a percent faster for as long as they exist, presumably for the pages of memory they
+/// lie in. So both are copied for every pair, the one first that starts first.
 fn at_once(sides: &[Exporter; 2], first: usize, core: usize) -> anyhow::Result<Pair> {
     for side in [first, 1 - first].map(|place| &sides[place]) {
         std::fs::copy(&side.engine, side.copy())
