@@ -306,7 +306,7 @@ impl CellTiming {
     }
 
     /// Says what the pairs come to, if the machine held still.
-    pub(crate) fn verdict(&self) -> Verdict {
+    fn verdict(&self) -> Verdict {
         match (self.judged.call, self.confirmed) {
             (Call::Regressed | Call::Improved, Some(Confirmed { reproduced: false, .. })) => {
                 Verdict::Inconclusive
@@ -342,6 +342,11 @@ impl CellTiming {
 }
 
 impl Timing {
+    /// Says what the pairs of a cell come to: nothing, if the machine moved.
+    pub(crate) fn verdict(&self, cell: &CellTiming) -> Verdict {
+        if self.contaminated { Verdict::Inconclusive } else { cell.verdict() }
+    }
+
     /// Adds what the pairs say to what the counters say.
     pub(crate) fn add_to(&self, comparison: &mut Comparison) {
         for (id, cell) in &self.cells {
@@ -442,6 +447,7 @@ mod tests {
     fn where_the_canary_moves_nothing_is_called() {
         let (timing, comparison) = comparison(&record(6, 4));
         assert!(timing.contaminated);
+        assert_eq!(timing.verdict(&timing.cells["s/c[]"]), Verdict::Inconclusive);
         assert_eq!(comparison.cells["s/c[]"], Verdict::Inconclusive);
         assert!(
             comparison.notes[0].starts_with("CONTAMINATED: the canary moved by +4.0 %"),

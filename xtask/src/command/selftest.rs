@@ -357,9 +357,7 @@ fn add(tally: &mut Tally, record: &Record) -> anyhow::Result<()> {
     {
         let before = tally.slower + tally.faster;
         for cell in timing.cells.values() {
-            // As `bench` says it: nothing, if the machine moved.
-            let verdict = if timing.contaminated { Verdict::Inconclusive } else { cell.verdict() };
-            tally.add(verdict, cell.judged.pairs);
+            tally.add(timing.verdict(cell), cell.judged.pairs);
             if !timing.contaminated {
                 tally.changes.push(cell.judged.test.effect);
             }

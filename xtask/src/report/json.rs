@@ -13,7 +13,7 @@ use crate::paired::Judged;
 use crate::record::FailureLine;
 use crate::statistics::Spread;
 use crate::summary::PhaseSummary;
-use crate::timing::{CellTiming, Told};
+use crate::timing::{CellTiming, Timing, Told};
 use crate::verdict::{Finding, Pair, Verdict};
 
 /// The version of `report.json`.
@@ -95,7 +95,7 @@ pub(crate) fn json(evaluation: &Evaluation, drawn: &Drawn) -> String {
         answer: cell.answer.as_ref(),
         phases: cell.phases.iter().map(|(phase, measured)| (*phase, phase_report(measured))).collect(),
         failures: &cell.failures,
-        pairs: timing.and_then(|timing| timing.cells.get(&cell.id)).map(pairs_of_cell),
+        pairs: timing.and_then(|timing| Some(pairs_of_cell(timing, timing.cells.get(&cell.id)?))),
         why: comparison.why.get(&cell.id).map(String::as_str),
         profile: drawn.get(&cell.id).map(String::as_str),
     });
@@ -123,13 +123,13 @@ pub(crate) fn json(evaluation: &Evaluation, drawn: &Drawn) -> String {
     text
 }
 
-fn pairs_of_cell(cell: &CellTiming) -> PairsReport {
+fn pairs_of_cell(timing: &Timing, cell: &CellTiming) -> PairsReport {
     PairsReport {
         phase: Some(cell.phase),
         base_ns: Some(cell.base_ns),
         head_ns: Some(cell.head_ns),
         confirmed: cell.confirmed.map(|confirmed| confirmed.reproduced),
-        ..pairs_report(&cell.judged, cell.verdict())
+        ..pairs_report(&cell.judged, timing.verdict(cell))
     }
 }
 
