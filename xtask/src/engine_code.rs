@@ -9,8 +9,8 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use object::Endianness;
-use object::elf::{FileHeader64, R_AARCH64_RELATIVE, R_X86_64_RELATIVE, SHF_ALLOC, SHT_NOBITS};
-use object::read::elf::{FileHeader as _, Rela as _, SectionHeader as _};
+use object::elf::{FileHeader64, PT_LOAD, R_AARCH64_RELATIVE, R_X86_64_RELATIVE, SHF_ALLOC, SHT_NOBITS};
+use object::read::elf::{FileHeader as _, ProgramHeader as _, Rela as _, SectionHeader as _};
 
 /// The section that holds the number of the build.
 const BUILD_ID: &[u8] = b".note.gnu.build-id";
@@ -29,6 +29,16 @@ pub(crate) fn is_same(a: &Path, b: &Path) -> anyhow::Result<bool> {
         (Some(a), Some(b)) => Ok(a.is_same(&b)),
         _ => Ok(false),
     }
+}
+
+/// Returns how many bytes of a binary are loaded, from its first one on, by its headers; nothing if it is no ELF file of 64
+/// bits.
+pub(crate) fn loaded_bytes(headers: &[u8]) -> Option<u64> {
+    let header = FileHeader64::<Endianness>::parse(headers).ok()?;
+    let endian = header.endian().ok()?;
+    let segments = header.program_headers(endian, headers).ok()?.iter();
+    let loaded = segments.filter(|segment| segment.p_type(endian) == PT_LOAD);
+    loaded.map(|segment| segment.p_offset(endian).saturating_add(segment.p_filesz(endian))).max()
 }
 
 /// A section that is loaded.

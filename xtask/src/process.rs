@@ -91,11 +91,12 @@ pub(crate) struct EngineProcess {
 }
 
 impl EngineProcess {
-    /// Starts the engine; it must be done before the time-out.
-    pub(crate) fn start(engine: &Path, timeout: Duration) -> Result<Self, Fault> {
+    /// Starts the engine, with a fault for those that can have one; it must be done before the time-out.
+    pub(crate) fn start(engine: &Path, fault: &str, timeout: Duration) -> Result<Self, Fault> {
         interrupt::check().map_err(|error| Fault::new(FaultKind::Spawn, error.to_string()))?;
         let mut child = Command::new(engine)
             .arg("cell")
+            .env("POND_PLANT", fault)
             // A Ctrl-C is for the harness, which ends the engine.
             .process_group(0)
             .stdin(Stdio::piped())

@@ -4,6 +4,7 @@
 
 pub(crate) mod calibrate;
 pub(crate) mod cell;
+mod copies;
 pub(crate) mod pairs;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,12 +36,20 @@ pub(crate) struct Surroundings {
     pub(crate) ponds: PathBuf,
     /// The output of this run's cells; removed after each process.
     pub(crate) work: PathBuf,
+    /// The fault that the self-test plants in the engine; usually none.
+    pub(crate) fault: &'static str,
 }
 
 impl Surroundings {
     /// Returns those of an engine that measures for a side, with its output in a folder.
     pub(crate) fn new(paths: &Paths, side: Side, engine: &Path, work: &Path) -> Self {
-        Self { side, engine: engine.to_owned(), ponds: paths.ponds(), work: work.to_owned() }
+        let (engine, work) = (engine.to_owned(), work.to_owned());
+        Self { side, engine, ponds: paths.ponds(), work, fault: "" }
+    }
+
+    /// Starts the engine; it must be done before the time-out.
+    fn start(&self, timeout: Duration) -> Result<EngineProcess, Fault> {
+        EngineProcess::start(&self.engine, self.fault, timeout)
     }
 }
 
@@ -66,7 +75,7 @@ pub(crate) struct Done {
 
 /// Asks the engine who it is.
 pub(crate) fn greet(engine: &Path) -> Result<Hello, Fault> {
-    let mut process = EngineProcess::start(engine, HELLO_TIMEOUT)?;
+    let mut process = EngineProcess::start(engine, "", HELLO_TIMEOUT)?;
     let hello = process.hello()?;
     process.finish()?;
     Ok(hello)
@@ -114,7 +123,7 @@ pub(crate) fn prepare_cell(
 ) -> Result<PreparedLine, Fault> {
     let timeout = Duration::from_secs(planned.timeout_s.max(PREPARE_TIMEOUT_S));
     if process.is_none() {
-        let started = process.insert(EngineProcess::start(&surroundings.engine, timeout)?);
+        let started = process.insert(surroundings.start(timeout)?);
         started.hello()?;
     }
     let engine = process.as_mut().expect("a process was just started");

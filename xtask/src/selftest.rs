@@ -10,7 +10,7 @@ pub(crate) use outcome::{Outcome, Tally, markdown, table};
 pub(crate) struct Experiment {
     /// Its name.
     pub(crate) name: &'static str,
-    /// The fault planted in the head, as the variable `POND_PLANT` has it.
+    /// The fault planted in the head, as the variable `POND_PLANT` has it; none if it is empty.
     pub(crate) plant: &'static str,
     /// What the head is built as.
     pub(crate) head: Head,

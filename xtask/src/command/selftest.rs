@@ -1,6 +1,5 @@
 //! `cargo xtask selftest`: plant faults, and compare what is the same, to see how far the gate can be trusted.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -191,13 +190,8 @@ impl Bench<'_> {
         Surroundings::new(self.paths, side, engine, self.work)
     }
 
-    /// Writes a script that runs an engine with a fault; both sides are scripts, so that it costs them alike.
-    fn script(&self, name: &str, engine: &Path, plant: &str) -> anyhow::Result<PathBuf> {
-        let path = self.work.join(name);
-        let engine = engine.display();
-        std::fs::write(&path, format!("#!/bin/sh\nPOND_PLANT='{plant}' exec '{engine}' \"$@\"\n"))?;
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))?;
-        Ok(path)
+    fn with_fault(&self, side: Side, engine: &Path, fault: &'static str) -> Surroundings {
+        Surroundings { fault, ..self.surroundings(side, engine) }
     }
 
     fn build(&self, layout: Layout) -> anyhow::Result<Engine> {
@@ -205,12 +199,12 @@ impl Bench<'_> {
     }
 
     fn tally(&self, experiment: &Experiment) -> anyhow::Result<Tally> {
-        let base = self.script("base", &self.planted.binary, "")?;
+        let base = &self.planted.binary;
         let engine = self.build(layout(experiment.head))?;
-        let head = self.script("head", &engine.binary, experiment.plant)?;
+        let head = self.with_fault(Side::Head, &engine.binary, experiment.plant);
         let sides = Sides {
-            compared: [self.surroundings(Side::Base, &base), self.surroundings(Side::Head, &head)],
-            canary: [self.surroundings(Side::CanaryBase, &base), self.surroundings(Side::CanaryHead, &base)],
+            compared: [self.surroundings(Side::Base, base), head],
+            canary: [self.surroundings(Side::CanaryBase, base), self.surroundings(Side::CanaryHead, base)],
         };
         let _load = if experiment.loaded { Some(Load::begin()?) } else { None };
         let mut tally = Tally::default();
@@ -291,10 +285,8 @@ impl Bench<'_> {
             Head::OtherLayout => self.build(Layout::PlantedThird)?,
             Head::Commented => self.build(Layout::PlantedCommented)?,
         };
-        let base = self.script("confirm-base", &base.binary, "")?;
-        let head = self.script("confirm-head", &head.binary, experiment.plant)?;
-        let sides =
-            [self.surroundings(Side::ConfirmBase, &base), self.surroundings(Side::ConfirmHead, &head)];
+        let head = self.with_fault(Side::ConfirmHead, &head.binary, experiment.plant);
+        let sides = [self.surroundings(Side::ConfirmBase, &base.binary), head];
         confirm_pairs(&sides, header, &flagged, None, record, done)?;
         Ok(())
     }

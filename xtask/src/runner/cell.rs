@@ -98,7 +98,7 @@ impl Player {
         };
         let mut player =
             Self { engine: None, request, work, samples: Vec::new(), fault: None, took: Duration::ZERO };
-        match EngineProcess::start(&side.engine, Duration::from_secs(planned.timeout_s)) {
+        match side.start(Duration::from_secs(planned.timeout_s)) {
             Ok(mut engine) => {
                 player.fault = engine.hello().err();
                 player.engine = Some(engine);
@@ -161,8 +161,7 @@ pub(crate) fn exchange(
     answers: Answers,
 ) -> Outcome {
     let mut samples = Vec::new();
-    let mut engine = match EngineProcess::start(&surroundings.engine, Duration::from_secs(planned.timeout_s))
-    {
+    let mut engine = match surroundings.start(Duration::from_secs(planned.timeout_s)) {
         Ok(engine) => engine,
         Err(fault) => return Outcome { samples, failure: Some((fault, String::new())) },
     };
@@ -186,7 +185,7 @@ pub(crate) fn explain(
         work_dir: work.clone(),
     };
     let timeout = Duration::from_secs(planned.timeout_s);
-    let explained = EngineProcess::start(&surroundings.engine, timeout).and_then(|mut engine| {
+    let explained = surroundings.start(timeout).and_then(|mut engine| {
         engine.hello()?;
         engine.send(&request)?;
         loop {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use scenarios::Sample;
 
-use super::{Answers, Done, Surroundings, cell, kept};
+use super::{Answers, Done, Surroundings, cell, copies, kept};
 use crate::cli::Tier;
 use crate::plan::{LEAST_PROCESSES, PlannedCell};
 use crate::progress::Progress;
@@ -21,6 +21,18 @@ pub(crate) struct Sides {
     pub(crate) compared: [Surroundings; 2],
     /// The base twice.
     pub(crate) canary: [Surroundings; 2],
+}
+
+impl Sides {
+    /// Copies the engines for a round: that of the base, which is the canary's as well, that of the head, and that of
+    /// the base once more.
+    fn copied(&self, seed: u64, round: u32) -> anyhow::Result<Self> {
+        let [base, head] = &self.compared;
+        let [canary_base, canary_head] = &self.canary;
+        let [base, head, again] = copies::anew([base, head, canary_head], seed, round)?;
+        let canary_base = Surroundings { engine: base.engine.clone(), ..canary_base.clone() };
+        Ok(Self { compared: [base, head], canary: [canary_base, again] })
+    }
 }
 
 /// Measures the cells of a run in pairs until they are decided, the pairs are used up, or the budget is spent; returns
@@ -50,6 +62,9 @@ pub(crate) fn measure_pairs(
         if round >= LEAST_PROCESSES && budget.is_some_and(|budget| began.elapsed() >= budget) {
             return Ok(2 * open.len() as u32 * (rounds - round));
         }
+        // Counters do not depend on where an engine lies.
+        let copied = if exact { None } else { Some(sides.copied(base.seed, round)?) };
+        let sides = copied.as_ref().unwrap_or(sides);
         let mut turns: Vec<(&PlannedCell, &[Surroundings; 2])> =
             open.into_iter().map(|planned| (planned, &sides.compared)).collect();
         let is_canary = |planned: &&PlannedCell| base.canary.as_ref() == Some(&planned.cell.id());
@@ -97,6 +112,8 @@ pub(crate) fn confirm_pairs(
         }
         let cells: Vec<&PlannedCell> =
             cells.iter().copied().filter(|planned| !done.failed.contains(&planned.cell.id())).collect();
+        let [base_side, head_side] = sides;
+        let sides = &copies::anew([base_side, head_side], !base.seed, round)?;
         let (progress, count) = (done.watch.progress(cells.len()), cells.len());
         // Other orders and coins than those that flagged the cells.
         for (turn, planned) in random::shuffled(cells, !base.seed, round).into_iter().enumerate() {
