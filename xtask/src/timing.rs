@@ -366,6 +366,9 @@ impl Timing {
             let word = if self.contaminated { "CONTAMINATED: the canary moved" } else { "the canary moved" };
             let text = format!("{word} by {moved} in {} pairs; both of its sides are the base", canary.pairs);
             comparison.notes.push(text);
+        } else if !self.cells.is_empty() {
+            let text = "the canary failed, so nothing tells whether the machine held still".to_owned();
+            comparison.notes.push(text);
         }
         for told in &self.told {
             comparison.advice.push(format!(

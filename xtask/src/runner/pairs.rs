@@ -11,7 +11,7 @@ use crate::cli::Tier;
 use crate::plan::{LEAST_PROCESSES, PlannedCell};
 use crate::progress::Progress;
 use crate::random;
-use crate::record::{CutLine, Header, Record, RecordWriter, Side};
+use crate::record::{BaseHeader, CutLine, Header, Record, RecordWriter, Side};
 use crate::timing::{self, Timing};
 
 /// The engines of a comparison.
@@ -67,9 +67,9 @@ pub(crate) fn measure_pairs(
         let sides = copied.as_ref().unwrap_or(sides);
         let mut turns: Vec<(&PlannedCell, &[Surroundings; 2])> =
             open.into_iter().map(|planned| (planned, &sides.compared)).collect();
-        let is_canary = |planned: &&PlannedCell| base.canary.as_ref() == Some(&planned.cell.id());
-        let canary = header.planned.iter().find(is_canary);
-        if let Some(canary) = canary.filter(|canary| !exact && !done.failed.contains(&canary.cell.id())) {
+        if let Some(canary) =
+            header.planned.iter().find(|planned| is_canary_sound(planned, base, round, done))
+        {
             turns.push((canary, &sides.canary));
         }
         let (progress, count) = (done.watch.progress(turns.len()), turns.len());
@@ -94,7 +94,20 @@ pub(crate) fn measure_pairs(
     Ok(0)
 }
 
-/// Measures cells that were called regressed in pairs of other builds, until a deadline; returns whether all were.
+/// Tells whether a cell is that of the canary, and can be measured as such: it could be in the round before. A head that
+/// fails is no reason to stop watching the machine.
+fn is_canary_sound(planned: &PlannedCell, base: &BaseHeader, round: u32, done: &Done) -> bool {
+    let id = planned.cell.id();
+    let measured = |side: Side, round: u32| done.processes.contains(&(id.clone(), side, round));
+    let is_sound = match round.checked_sub(1) {
+        Some(before) => measured(Side::CanaryBase, before) && measured(Side::CanaryHead, before),
+        None => !done.failed.contains(&id),
+    };
+    base.canary.as_ref() == Some(&id) && is_sound
+}
+
+/// Measures cells that were called regressed or improved in pairs of other builds, until a deadline; returns whether all
+/// were.
 pub(crate) fn confirm_pairs(
     sides: &[Surroundings; 2],
     header: &Header,
