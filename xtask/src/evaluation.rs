@@ -13,7 +13,7 @@ use crate::record::Record;
 use crate::resolve::{self, ResolvedSide};
 use crate::summary::{CellSummary, Summary};
 use crate::thresholds;
-use crate::timing::{Timing, Told};
+use crate::timing::{GATED, Timing, Told};
 use crate::verdict::{Comparison, Finding, Scope, Times, Verdict, compare, seen_text};
 use crate::why::{self, Grown, Growth};
 
@@ -200,7 +200,7 @@ fn explain(record: &Record, timing: Option<&Timing>, comparison: &mut Comparison
         if comparison.cells.get(&id) != Some(&Verdict::Regressed) {
             continue;
         }
-        // Time where times were compared; allocations where they are too many, which counters say exactly enough.
+        // Time where it was seen to grow; allocations where they are too many, which counters say exactly enough.
         let has_more = |metric: &str, phase: Phase| {
             let mut findings = comparison.findings.iter().filter(|finding| finding.cell == id);
             findings.any(|finding| {
@@ -211,7 +211,10 @@ fn explain(record: &Record, timing: Option<&Timing>, comparison: &mut Comparison
         let phases = [Phase::Cold, Phase::Warm];
         let mut asked = Vec::new();
         for phase in phases {
-            if record.header.tier != Tier::Exact {
+            let is_told = |told: &Told| {
+                told.cell == id && told.phase == phase && told.metric.starts_with(GATED) && told.change > 0.0
+            };
+            if has_more(GATED, phase) || timing.is_some_and(|timing| timing.told.iter().any(is_told)) {
                 asked.push((Grown::Time, phase));
             }
             for (metric, grown) in [("alloc_count", Grown::Allocations), ("alloc_bytes", Grown::Bytes)] {
