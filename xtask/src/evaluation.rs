@@ -50,10 +50,14 @@ impl Evaluation {
             }
             None => Scope::of(header.tier),
         };
-        let again = match &header.against {
-            Some(word) => format!(" --against {}", quoted(word)),
-            None => String::new(),
+        let mut again = match header.tier {
+            Tier::Exact => " --tier exact".to_owned(),
+            Tier::Time => " --tier time".to_owned(),
+            Tier::All => String::new(),
         };
+        if let Some(word) = &header.against {
+            again.push_str(&format!(" --against {}", quoted(word)));
+        }
         let suite_cells = header.suite_cells.iter().cloned().collect();
         let summary = Summary::of(record);
         let mut comparison = match &base {

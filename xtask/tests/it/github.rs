@@ -106,11 +106,11 @@ fn five_changed_cells_in_a_comment() {
 
     To see it again:
 
-    <pre>cargo xtask bench 'wide/find[pattern=/a&#124;b&#96;c/&lt;b&gt;/@&#8203;someone/#&#8203;12/&#42;&#42;/&#42;.series]'
-    cargo xtask bench 'wide/find[pattern=/0/&#42;.series]'
-    cargo xtask bench 'wide/find[pattern=/1/&#42;.series]'
-    cargo xtask bench 'wide/find[pattern=/2/&#42;.series]'
-    cargo xtask bench 'wide/find[pattern=/3/&#42;.series]'</pre>
+    <pre>cargo xtask bench 'wide/find[pattern=/a&#124;b&#96;c/&lt;b&gt;/@&#8203;someone/#&#8203;12/&#42;&#42;/&#42;.series]' --tier exact
+    cargo xtask bench 'wide/find[pattern=/0/&#42;.series]' --tier exact
+    cargo xtask bench 'wide/find[pattern=/1/&#42;.series]' --tier exact
+    cargo xtask bench 'wide/find[pattern=/2/&#42;.series]' --tier exact
+    cargo xtask bench 'wide/find[pattern=/3/&#42;.series]' --tier exact</pre>
 
     **Notes**
 
@@ -208,7 +208,7 @@ fn cells_that_do_not_pass_are_annotated() {
     let workspace = Workspace::new();
     wide(&workspace, 1);
     let ran = workspace.expect(0, "", &["report", "--annotations"]);
-    insta::assert_snapshot!(ran.stdout, @r#"::error file=scenarios/suites/wide.toml,line=4,title=wide/find[pattern=/a|b`c/<b>/@someone/#12/**/*.series] regressed::cold store_data_requests 8 → 9 requests, +12.5 %25%0Awarm store_data_requests 0 → 1 requests, from nothing%0Aagain: cargo xtask bench 'wide/find[pattern=/a|b`c/<b>/@someone/#12/**/*.series]'"#);
+    insta::assert_snapshot!(ran.stdout, @r#"::error file=scenarios/suites/wide.toml,line=4,title=wide/find[pattern=/a|b`c/<b>/@someone/#12/**/*.series] regressed::cold store_data_requests 8 → 9 requests, +12.5 %25%0Awarm store_data_requests 0 → 1 requests, from nothing%0Aagain: cargo xtask bench 'wide/find[pattern=/a|b`c/<b>/@someone/#12/**/*.series]' --tier exact"#);
     wide(&workspace, 50);
     let ran = workspace.expect(0, "", &["report", "--annotations"]);
     assert_eq!(ran.stdout.lines().filter(|line| line.starts_with("::error ")).count(), 10, "{}", ran.stdout);

@@ -49,12 +49,12 @@ fn the_message_of_a_regression() {
     REGRESSED smoke/open[size=tiny]
       regressed: cold store_data_requests 8 → 9 requests, +12.5 %
       regressed: warm store_data_requests 0 → 9 requests, from nothing
-      again: cargo xtask bench 'smoke/open[size=tiny]'
+      again: cargo xtask bench 'smoke/open[size=tiny]' --tier exact
 
     REGRESSED smoke/open[size=small]
       regressed: cold store_data_requests 100 → 101 requests, +1.0 %
       regressed: warm store_data_requests 0 → 101 requests, from nothing
-      again: cargo xtask bench 'smoke/open[size=small]'
+      again: cargo xtask bench 'smoke/open[size=small]' --tier exact
 
     Notes
       times not compared: the tier is exact

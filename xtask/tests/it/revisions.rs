@@ -152,7 +152,8 @@ fn a_branch_is_measured_beside_the_commit_at_which_it_left() {
     assert!(ran.stdout.contains("compared with merge base with main ("), "{}", ran.stdout);
     assert!(ran.stdout.contains("regressed: cold store_data_requests 8 → 9"), "{}", ran.stdout);
     assert!(
-        ran.stdout.contains("again: cargo xtask bench 'smoke/open[]' --against 'merge-base:main'"),
+        ran.stdout
+            .contains("again: cargo xtask bench 'smoke/open[]' --tier exact --against 'merge-base:main'"),
         "{}",
         ran.stdout
     );
