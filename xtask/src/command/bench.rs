@@ -43,7 +43,7 @@ fn select(paths: &Paths, options: &BenchOptions) -> anyhow::Result<Exit> {
         bail!("--json takes the report of one suite, but {} are selected", selections.len());
     }
     if options.dry_run {
-        return dry_run(options, &selections);
+        return dry_run(paths, options, &selections);
     }
     if let Some(doubt) = work_folder::doubt(&paths.work).filter(|_| options.tier != Tier::Exact) {
         eprintln!("note: times may mislead: {doubt}");
@@ -120,14 +120,24 @@ fn list(paths: &Paths, selections: &[Selection]) -> anyhow::Result<Exit> {
     Ok(Exit::Pass)
 }
 
-fn dry_run(options: &BenchOptions, selections: &[Selection]) -> anyhow::Result<Exit> {
+fn dry_run(paths: &Paths, options: &BenchOptions, selections: &[Selection]) -> anyhow::Result<Exit> {
     let mut out = String::new();
     match &options.engine {
         Some(path) => out.push_str(&format!("engine: {}\n", path.display())),
         None => out.push_str("engine: cargo build --release --package engine --bin pond\n"),
     }
+    let mut beside = None;
+    if let Some(word) = &options.against
+        && !resolve::is_baseline(paths, word)?
+    {
+        out.push_str(&format!("beside it, in pairs of processes: {word}\n"));
+        beside = Some(word);
+    }
     for selection in selections {
-        let planned = plan::plan(selection, options.tier);
+        let planned = match beside {
+            Some(_) => beside::planned(options, selection)?,
+            None => plan::plan(selection, options.tier),
+        };
         let mut table = Table::new(&[
             ("cell", Align::Left),
             ("processes", Align::Right),
@@ -137,19 +147,29 @@ fn dry_run(options: &BenchOptions, selections: &[Selection]) -> anyhow::Result<E
         for cell in &planned {
             table.row(vec![
                 cell.cell.id(),
-                cell.processes.to_string(),
-                format!("1 cold, {} warm", cell.warm),
+                match beside {
+                    Some(_) => format!("at most {} pairs", cell.processes),
+                    None => cell.processes.to_string(),
+                },
+                match beside {
+                    Some(_) if options.tier != Tier::Exact => "1 cold, warm as calibrated".to_owned(),
+                    _ => format!("1 cold, {} warm", cell.warm),
+                },
                 format!("{} s", cell.timeout_s),
             ]);
         }
-        let steps = plan::steps(&planned);
+        let steps = plan::steps(&planned).len();
+        let processes = match beside {
+            // The canary is one more, unless there are no times.
+            Some(_) if options.tier != Tier::Exact => {
+                let canary = planned.first().map_or(0, |cell| cell.processes as usize);
+                format!("at most {} measured processes", 2 * (steps + canary))
+            }
+            Some(_) => format!("{} measured processes", 2 * steps),
+            None => format!("{steps} measured processes, 2 others to greet and to prepare"),
+        };
         let suite = &selection.suite.name;
-        out.push_str(&format!(
-            "\nsuite {suite}: {} cells, {} measured processes, 2 others to greet and to prepare\n{}",
-            planned.len(),
-            steps.len(),
-            table.terminal()
-        ));
+        out.push_str(&format!("\nsuite {suite}: {} cells, {processes}\n{}", planned.len(), table.terminal()));
     }
     print(&out)?;
     Ok(Exit::Pass)

@@ -14,8 +14,9 @@ use crate::evaluation::Evaluation;
 use crate::exit::{Exit, Stop};
 use crate::fingerprint::Context;
 use crate::noise::{self, Noise};
+use crate::paired::Design;
 use crate::paths::Paths;
-use crate::plan;
+use crate::plan::{self, PlannedCell};
 use crate::process::FaultKind;
 use crate::profile::Sampler;
 use crate::record::{BaseHeader, CutLine, DifferenceLine, EndLine, Header, Line, Record, RecordWriter, Side};
@@ -25,7 +26,7 @@ use crate::runner::calibrate::calibrate;
 use crate::runner::pairs::{Sides, confirm_pairs, measure_pairs};
 use crate::runner::{self, Done, Surroundings, cell};
 use crate::selection::Selection;
-use crate::timing::{self, Timing};
+use crate::timing::Timing;
 use crate::verdict::Verdict;
 use crate::watch::Watch;
 use crate::work_folder::WorkFolder;
@@ -281,6 +282,20 @@ fn explain(folder: &Path, paths: &Paths, sides: &Sides, record: &mut RecordWrite
     Ok(())
 }
 
+/// Plans the cells of a comparison, with their pairs as processes. Fails if so many pairs cannot decide anything.
+pub(super) fn planned(options: &BenchOptions, selection: &Selection) -> anyhow::Result<Vec<PlannedCell>> {
+    let mut planned = plan::plan(selection, options.tier);
+    let pairs = if options.tier == Tier::Exact { plan::LEAST_PROCESSES } else { options.pairs };
+    if options.tier != Tier::Exact {
+        Design::new(pairs as usize, planned.len())
+            .map_err(|error| Stop::error(Exit::Usage, error.to_string()))?;
+    }
+    for cell in &mut planned {
+        cell.processes = pairs;
+    }
+    Ok(planned)
+}
+
 fn header(
     paths: &Paths,
     options: &BenchOptions,
@@ -307,10 +322,7 @@ fn header(
     let suite = selection.suite.name.clone();
     let now = clock::now_seconds();
     let run = format!("{}-{suite}", clock::stamp(now));
-    let mut planned = plan::plan(selection, options.tier);
-    for cell in &mut planned {
-        cell.processes = if options.tier == Tier::Exact { plan::LEAST_PROCESSES } else { options.pairs };
-    }
+    let planned = planned(options, selection)?;
     let noise = Noise::read(paths, &head.machine)?;
     let (margin_ppm, from) = noise::margin(options.margin, noise.as_ref());
     if options.tier != Tier::Exact {
@@ -326,9 +338,6 @@ fn header(
         equivalence_ppm: EQUIVALENCE_PPM.max(2 * margin_ppm),
         canary: planned.first().map(|planned| planned.cell.id()),
     };
-    if options.tier != Tier::Exact {
-        timing::family(&base, planned.len()).map_err(|error| Stop::error(Exit::Usage, error.to_string()))?;
-    }
     Ok(Header {
         format: crate::record::FORMAT,
         run,
