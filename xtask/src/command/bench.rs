@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: build the engine, prepare, measure, compare, report.
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use scenarios::Cell;
 
 use super::beside::{self, Engines, Found};
@@ -89,6 +89,10 @@ fn against_engine(
     let engines = match Engines::find(paths, options, word)? {
         Found::Engines(engines) => engines,
         Found::Identical(text) => {
+            if let Some(old) = options.json.as_deref().filter(|path| path.exists()) {
+                std::fs::remove_file(old).with_context(|| format!("cannot remove {}", old.display()))?;
+                eprintln!("{} is of an earlier run and was removed", old.display());
+            }
             print(&format!("{text}\nPASS: identical (exit code 0)\n"))?;
             return Ok(Exit::Pass);
         }
