@@ -130,6 +130,9 @@ pub(crate) struct BaseHeader {
     pub(crate) equivalence_ppm: u32,
     /// The cell that both sides of the canary measure.
     pub(crate) canary: Option<String>,
+    /// Whether a change counts only if builds of another layout show it again.
+    #[serde(default)]
+    pub(crate) confirm: bool,
 }
 
 /// One measured execution.

@@ -62,6 +62,8 @@ pub(crate) struct CellTiming {
     pub(crate) judged: Judged,
     /// For a regression or an improvement, what a second build said.
     pub(crate) confirmed: Option<Confirmed>,
+    /// Whether a second build must show a change for it to be one.
+    must_confirm: bool,
 }
 
 /// What pairs of another build say of a change.
@@ -100,10 +102,10 @@ impl Timing {
         });
         let gated: Vec<(&PlannedCell, Pairs)> = gated.collect();
         let judged = family.judge(&gated.iter().map(|(_, pairs)| pairs).collect::<Vec<_>>());
-        let cells = gated
-            .iter()
-            .zip(judged)
-            .map(|((planned, _), judged)| (planned.cell.id(), measured.cell(planned, judged, &family)));
+        let cells = gated.iter().zip(judged).map(|((planned, _), judged)| {
+            let cell = measured.cell(planned, judged, &family, base.confirm);
+            (planned.cell.id(), cell)
+        });
         let cells: BTreeMap<String, CellTiming> = cells.collect();
         let canary = canary(record, base, &measured, &family);
         let contaminated = canary.is_some_and(|judged| {
@@ -244,22 +246,22 @@ impl<'a> Processes<'a> {
         values
     }
 
-    fn cell(&self, planned: &PlannedCell, judged: Judged, family: &Family) -> CellTiming {
+    fn cell(&self, planned: &PlannedCell, judged: Judged, family: &Family, must_confirm: bool) -> CellTiming {
         let phase = gated_phase(planned);
         let [base, head] = self.values(&planned.cell.id(), [Side::Base, Side::Head], phase, GATED, in_turn);
-        let confirmation = self.gated(planned, [Side::ConfirmBase, Side::ConfirmHead]);
-        // A part of it confirms nothing, and refutes nothing.
-        let whole = confirmation.filter(|pairs| pairs.len() >= family.design.last().pairs);
-        let called = judged.call;
-        let confirmed = whole.map(|pairs| {
-            let judged = family.cut(&pairs);
-            let (least, same_direction) = match called {
-                Call::Improved => (judged.test.faster, judged.test.effect < 0.0),
-                _ => (judged.test.slower, judged.test.effect > 0.0),
+        // How many pairs there are may depend on the budget, but on nothing that they measured, so one test is as good
+        // as any other.
+        let confirmed = self.gated(planned, [Side::ConfirmBase, Side::ConfirmHead]).map(|pairs| {
+            let margin = family.margins.effect.ln_1p();
+            let again = family.cut(&pairs);
+            let SwapTest { slower, faster, effect, .. } = again.test;
+            let reproduced = match judged.call {
+                Call::Improved => faster <= CONFIRM_LEVEL && effect < -margin,
+                _ => slower <= CONFIRM_LEVEL && effect > margin,
             };
-            Confirmed { reproduced: least <= CONFIRM_LEVEL && same_direction, judged }
+            Confirmed { reproduced, judged: again }
         });
-        CellTiming { phase, base_ns: median(&base), head_ns: median(&head), judged, confirmed }
+        CellTiming { phase, base_ns: median(&base), head_ns: median(&head), judged, confirmed, must_confirm }
     }
 }
 
@@ -311,6 +313,7 @@ impl CellTiming {
             (Call::Regressed | Call::Improved, Some(Confirmed { reproduced: false, .. })) => {
                 Verdict::Inconclusive
             }
+            (Call::Regressed | Call::Improved, None) if self.must_confirm => Verdict::Inconclusive,
             (Call::Regressed, _) => Verdict::Regressed,
             (Call::Improved, _) => Verdict::Improved,
             (Call::Unchanged, _) => Verdict::Unchanged,
@@ -327,6 +330,9 @@ impl CellTiming {
                 text.push_str(&format!("; {word} in another build: {effect} in {} pairs", judged.pairs));
             }
             (None, Some(needed)) => text.push_str(&format!("; about {needed} pairs would tell")),
+            (None, None) if self.verdict() == Verdict::Inconclusive => {
+                text.push_str("; not measured again in another build: more --budget, or --no-confirm");
+            }
             (None, None) => {}
         }
         Finding {
@@ -469,5 +475,16 @@ mod tests {
         assert_eq!(cell.verdict(), Verdict::Regressed);
         cell.confirmed = gone;
         assert_eq!(cell.verdict(), Verdict::Inconclusive);
+        cell.confirmed = None;
+        assert_eq!(cell.verdict(), Verdict::Regressed);
+        // Unless that was asked for, and is missing.
+        cell.must_confirm = true;
+        let finding = cell.finding("c");
+        assert_eq!(finding.verdict, Verdict::Inconclusive);
+        assert!(
+            finding.text.contains("not measured again in another build: more --budget"),
+            "{}",
+            finding.text
+        );
     }
 }

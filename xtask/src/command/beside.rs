@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use scenarios::Cell;
@@ -208,14 +208,18 @@ pub(super) fn measure(
     for side in &sides.compared {
         runner::prepare(side, &header.planned, &mut record, &mut done)?;
     }
-    let deadline = options.budget.map(|budget| Instant::now() + budget);
+    let began = Instant::now();
     let processes_cut = measure_pairs(&sides, &header, options.budget, &mut record, &mut done)?;
     let folder = record.folder().to_owned();
+    // Builds are not of the budget: how long they take depends on what is built already.
+    let left = options.budget.map(|budget| budget.saturating_sub(began.elapsed()));
     if options.tier != Tier::Exact && !options.no_confirm {
         let so_far = Record::read(&folder, CutLine::Refuse)?;
         let timing = Timing::of(&so_far)?;
         let flagged: BTreeSet<&str> = timing.as_ref().map(Timing::flagged).unwrap_or_default();
-        if !flagged.is_empty() {
+        if left == Some(Duration::ZERO) && !flagged.is_empty() {
+            eprintln!("the budget was spent before a second build was measured");
+        } else if !flagged.is_empty() {
             eprintln!(
                 "{} cells are slower or faster; both sides are built with another layout to see it again",
                 flagged.len()
@@ -223,10 +227,9 @@ pub(super) fn measure(
             let base = engines.base.other_layout(paths)?;
             let head = engines.head.other_layout(paths)?;
             let sides = [of(Side::ConfirmBase, &base.binary), of(Side::ConfirmHead, &head.binary)];
+            let deadline = left.map(|left| Instant::now() + left);
             if !confirm_pairs(&sides, &header, &flagged, deadline, &mut record, &mut done)? {
-                eprintln!(
-                    "the budget was spent before the second builds were measured; what was called stands"
-                );
+                eprintln!("the budget was spent before the second builds were measured in all pairs");
             }
         }
     }
@@ -336,7 +339,8 @@ fn header(
         seed: random::seed(&run),
         margin_ppm,
         equivalence_ppm: EQUIVALENCE_PPM.max(2 * margin_ppm),
-        canary: planned.first().map(|planned| planned.cell.id()),
+        canary: planned.first().filter(|_| options.tier != Tier::Exact).map(|planned| planned.cell.id()),
+        confirm: options.tier != Tier::Exact && !options.no_confirm,
     };
     Ok(Header {
         format: crate::record::FORMAT,

@@ -310,7 +310,8 @@ impl Bench<'_> {
             seed,
             margin_ppm: LEAST_MARGIN_PPM,
             equivalence_ppm: beside::EQUIVALENCE_PPM,
-            canary: TIMED.first().map(|id| (*id).to_owned()),
+            canary: TIMED.first().filter(|_| !experiment.exact).map(|id| (*id).to_owned()),
+            confirm: !experiment.exact,
         };
         let mut planned = self.planned[usize::from(experiment.long)].clone();
         if !experiment.exact {

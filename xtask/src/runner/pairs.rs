@@ -8,6 +8,7 @@ use scenarios::Sample;
 
 use super::{Answers, Done, Surroundings, cell, copies, kept};
 use crate::cli::Tier;
+use crate::paired::Call;
 use crate::plan::{LEAST_PROCESSES, PlannedCell};
 use crate::progress::Progress;
 use crate::random;
@@ -36,7 +37,8 @@ impl Sides {
 }
 
 /// Measures the cells of a run in pairs until they are decided, the pairs are used up, or the budget is spent; returns
-/// how many processes the budget cut.
+/// how many processes the budget cut. Where a change was called that is to be confirmed, a third of the budget is left
+/// for that.
 pub(crate) fn measure_pairs(
     sides: &Sides,
     header: &Header,
@@ -59,7 +61,9 @@ pub(crate) fn measure_pairs(
         if open.is_empty() {
             break;
         }
-        if round >= LEAST_PROCESSES && budget.is_some_and(|budget| began.elapsed() >= budget) {
+        let is_to_confirm = base.confirm && decided.values().any(|call: &Call| call.is_change());
+        let budget_now = if is_to_confirm { budget.map(|budget| budget / 3 * 2) } else { budget };
+        if round >= LEAST_PROCESSES && budget_now.is_some_and(|budget| began.elapsed() >= budget) {
             return Ok(2 * open.len() as u32 * (rounds - round));
         }
         // Counters do not depend on where an engine lies.

@@ -118,6 +118,68 @@ fn a_spent_budget_is_inconclusive() {
 }
 
 #[test]
+fn a_change_that_no_other_build_was_asked_for_is_inconclusive() {
+    let slower = "open=percent-0;open@fake_engine=percent-30";
+    let (workspace, _) = against(1, slower, &[]);
+    // As where the budget is spent between the pairs and those of the second build.
+    let text = workspace.read_latest("samples.jsonl");
+    let left = |left: &dyn Fn(&str) -> bool| {
+        let lines: Vec<&str> = text.lines().filter(|line| left(line)).collect();
+        std::fs::write(workspace.latest().join("samples.jsonl"), lines.join("\n") + "\n").unwrap();
+    };
+    left(&|line| !line.contains(r#""side":"confirm_"#));
+    let ran = workspace.expect(3, "", &["report"]);
+    let said = "not measured again in another build: more --budget, or --no-confirm";
+    assert!(ran.stdout.contains(said), "{}", ran.stdout);
+    // A part of the pairs is a test as well, unless it is too small to show anything.
+    let has_number = |line: &str, below: u32| {
+        !line.contains(r#""side":"confirm_"#)
+            || (0..below).any(|number| line.contains(&format!(r#""process":{number},"#)))
+    };
+    left(&|line| has_number(line, 8));
+    let ran = workspace.expect(1, "", &["report"]);
+    assert!(ran.stdout.contains("; reproduced in another build: +"), "{}", ran.stdout);
+    left(&|line| has_number(line, 3));
+    let ran = workspace.expect(3, "", &["report"]);
+    assert!(ran.stdout.contains("; not reproduced in another build: +"), "{}", ran.stdout);
+    let (_, ran) = against(1, slower, &["--no-confirm"]);
+    assert!(ran.stdout.contains("REGRESSED smoke/open[size=tiny]"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("another build"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_dry_run_tells_of_pairs() {
+    let (_, ran) = against(0, "", &["--dry-run"]);
+    let text = ran.stdout;
+    assert!(text.contains("beside it, in pairs of processes: "), "{text}");
+    assert!(text.contains("suite smoke: 1 cells, at most 96 measured processes"), "{text}");
+    assert!(text.contains("at most 24 pairs"), "{text}");
+    let (_, ran) = against(2, "", &["--dry-run", "--pairs", "5"]);
+    assert!(ran.stderr.contains("5 pairs of 1 cells cannot show a regression"), "{}", ran.stderr);
+}
+
+#[test]
+fn where_nothing_is_measured_no_older_report_stays() {
+    let workspace = Workspace::new();
+    let copy = workspace.path("copy");
+    std::fs::copy(fake_engine(), &copy).unwrap();
+    workspace.write("report.json", "old");
+    let report = workspace.path("report.json").to_string_lossy().into_owned();
+    let arguments = ["bench", "smoke", "--against", &copy.to_string_lossy(), "--json", &report];
+    let ran = workspace.expect(0, "", &arguments);
+    assert!(ran.stderr.contains("report.json is of an earlier run and was removed"), "{}", ran.stderr);
+    assert!(!workspace.path("report.json").exists());
+}
+
+#[test]
+fn a_head_that_fails_does_not_stop_the_canary() {
+    // The cell of the canary is the one that fails.
+    let (workspace, ran) = against(5, "open@fake_engine=crash", &["--pairs", "24"]);
+    assert!(ran.stdout.contains("FAILED smoke/open[size=tiny]"), "{}", ran.stdout);
+    assert!(workspace.read_latest("samples.jsonl").contains(r#""side":"canary_head","process":0"#));
+}
+
+#[test]
 fn what_names_nothing_is_said() {
     let workspace = Workspace::new();
     let ran = workspace.expect(4, "", &["bench", "--against", "no-such-thing"]);
