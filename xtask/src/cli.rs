@@ -370,6 +370,9 @@ pub(crate) struct BisectOptions {
     /// A later commit at which it is bad
     #[arg(long, value_name = "REVISION", default_value = "HEAD")]
     pub(crate) bad: String,
+    /// Look for what made this metric worse, such as wall_ns. Default: what is worse at the bad commit
+    #[arg(long, value_name = "NAME")]
+    pub(crate) metric: Option<String>,
     /// Compare counters only
     #[arg(long)]
     pub(crate) exact: bool,

@@ -65,16 +65,20 @@ impl Revision {
         commit.ok_or_else(|| Stop::error(Exit::Usage, format!("'{word}' is no revision")))
     }
 
-    /// Lists the commits after one up to another along first parents, oldest first, by their full names.
+    /// Lists the commits after one up to another along first parents, oldest first, by their full names. Fails unless the
+    /// one is an ancestor of the other: else it lacks more than they add.
     pub(crate) fn between(paths: &Paths, good: &str, bad: &str) -> anyhow::Result<Vec<String>> {
-        let range = format!("{good}..{bad}");
-        let listed = Git::new(&paths.root).read(&[
-            "rev-list",
-            "--first-parent",
-            "--reverse",
-            "--end-of-options",
-            &range,
-        ])?;
+        let git = Git::new(&paths.root);
+        let commits = [Self::commit(paths, good)?, Self::commit(paths, bad)?];
+        let base = git.read(&["merge-base", &commits[0], &commits[1]]).ok();
+        if base.as_ref() != Some(&commits[0]) {
+            let message = format!(
+                "{good} is no ancestor of {bad}; name one that is, such as: git merge-base {good} {bad}"
+            );
+            return Err(Stop::error(Exit::Usage, message));
+        }
+        let range = format!("{}..{}", commits[0], commits[1]);
+        let listed = git.read(&["rev-list", "--first-parent", "--reverse", &range])?;
         Ok(listed.lines().map(str::to_owned).collect())
     }
 

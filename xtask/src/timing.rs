@@ -128,9 +128,12 @@ impl Timing {
         Ok(decided.collect())
     }
 
-    /// Tells whether any cell was measured to be slower by more than the margin, whatever it is called.
-    pub(crate) fn is_any_slower(&self) -> bool {
-        self.cells.values().any(|cell| cell.judged.test.effect > self.margin.ln_1p())
+    /// Tells whether no cell is slower: all are shown to be unchanged or faster, and none was measured to be slower by
+    /// more than the margin. What is less than the bound of equivalence may be a change all the same.
+    pub(crate) fn is_none_slower(&self) -> bool {
+        let is_told = |cell| matches!(self.verdict(cell), Verdict::Unchanged | Verdict::Improved);
+        let is_slower = |cell: &CellTiming| cell.judged.test.effect > self.margin.ln_1p();
+        !self.cells.is_empty() && self.cells.values().all(|cell| is_told(cell) && !is_slower(cell))
     }
 
     /// Returns the cells that a second build must show again; none if nothing is called anyway.

@@ -205,7 +205,7 @@ fn a_stopped_search_goes_on() {
     let output = workspace.command(&arguments).env_remove("PONDMARK_ENGINE").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{text}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(text.contains("smoke/open[] became worse with "), "{text}");
+    assert!(text.contains("smoke/open[] became worse (store_data_requests) with "), "{text}");
 }
 
 /// The suites that the cells of the self-test are of.

@@ -240,20 +240,29 @@ fn the_commit_that_made_it_worse_is_found() {
         git(&workspace, &["add", "--all"]);
         git(&workspace, &["commit", "--quiet", "--message", &format!("Step {step}")]);
     }
-    let bisect = |code: i32| {
-        let arguments = ["bisect", "open", "--good", good.trim(), "--exact"];
+    let bisect_with = |code: i32, more: &[&str]| {
+        let arguments = [&["bisect", "open", "--good", good.trim(), "--exact"], more].concat();
         let output = workspace.command(&arguments).env_remove("PONDMARK_ENGINE").output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(code), "{text}");
         text
     };
+    let bisect = |code: i32| bisect_with(code, &[]);
     let text = bisect(0);
-    assert!(text.contains("smoke/open[] became worse with "), "{text}");
+    assert!(text.contains("smoke/open[] became worse (store_data_requests) with "), "{text}");
     assert!(text.contains(" Step 2\n"), "{text}");
     // The second time everything is known.
     let text = bisect(0);
     assert!(text.contains("commits are known from "), "{text}");
     assert!(!text.contains("building the engine"), "{text}");
+    let text = bisect_with(3, &["--metric", "rows_read"]);
+    assert!(text.contains("smoke/open[] is not shown to be worse at HEAD"), "{text}");
+    let text = bisect_with(2, &["--metric", "rows_red"]);
+    assert!(text.contains("'rows_red' is no metric"), "{text}");
+    git(&workspace, &["checkout", "--quiet", "--orphan", "elsewhere"]);
+    git(&workspace, &["commit", "--quiet", "--message", "Begin anew"]);
+    let text = bisect_with(2, &[]);
+    assert!(text.contains("is no ancestor of HEAD; name one that is"), "{text}");
 }
 
 #[test]
