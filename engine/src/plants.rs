@@ -2,8 +2,9 @@
 //! call here is nothing.
 //!
 //! The variable `POND_PLANT` names the fault: `slow=5` (percent of what is measured, by busy waiting),
-//! `allocations=5` (percent of those there are), `footers` (each is read twice), `pruning` (nothing is skipped by its
-//! times), `misses` (no cache remembers), `spills` (an import puts aside every batch).
+//! `allocations=5` (percent of those there are), `footers` (each is read twice), `requests` (the store is asked for each
+//! object once more), `pruning` (nothing is skipped by its times), `misses` (no cache remembers), `spills` (an import puts
+//! aside every batch).
 
 use crate::metrics::Recorder;
 
@@ -22,6 +23,7 @@ mod planted {
         Slow(u32),
         Allocations(u32),
         Footers,
+        Requests,
         Pruning,
         Misses,
         Spills,
@@ -41,6 +43,7 @@ mod planted {
             Some(("slow", percent)) => percent.parse().ok().map(Plant::Slow),
             Some(("allocations", percent)) => percent.parse().ok().map(Plant::Allocations),
             None if word == "footers" => Some(Plant::Footers),
+            None if word == "requests" => Some(Plant::Requests),
             None if word == "pruning" => Some(Plant::Pruning),
             None if word == "misses" => Some(Plant::Misses),
             None if word == "spills" => Some(Plant::Spills),
@@ -74,6 +77,15 @@ pub(crate) fn footer_reads() -> usize {
     return if planted::plant() == Some(planted::Plant::Footers) { 2 } else { 1 };
     #[cfg(not(feature = "plants"))]
     1
+}
+
+/// Tells whether the store is asked for an object once more.
+#[inline]
+pub(crate) fn asks_again() -> bool {
+    #[cfg(feature = "plants")]
+    return planted::plant() == Some(planted::Plant::Requests);
+    #[cfg(not(feature = "plants"))]
+    false
 }
 
 /// Returns the bytes that an import may hold before it puts them aside, `usual` without a fault.

@@ -3,7 +3,7 @@
 mod outcome;
 pub(crate) mod probes;
 
-pub(crate) use outcome::{Outcome, Tally, markdown, table};
+pub(crate) use outcome::{Outcome, Tally, complaint_of_all, markdown, table};
 
 /// What a run of the self-test compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub(crate) const TIMED: [&str; 5] = [
 pub(crate) const COUNTED: [&str; 2] = ["small/export-span[jobs=1]", "smoke/import[format=parquet size=tiny]"];
 
 /// The full self-test.
-pub(crate) const FULL: [Experiment; 13] = [
+pub(crate) const FULL: [Experiment; 14] = [
     Experiment { exact: true, ..silent("same binary, counters", Head::Same, 36) },
     silent("same binary", Head::Same, 60),
     silent("other layout", Head::OtherLayout, 6),
@@ -82,10 +82,11 @@ pub(crate) const FULL: [Experiment; 13] = [
     PLANTS[2],
     PLANTS[3],
     PLANTS[4],
+    PLANTS[5],
 ];
 
 /// The quick self-test.
-pub(crate) const QUICK: [Experiment; 7] = [
+pub(crate) const QUICK: [Experiment; 8] = [
     silent("same binary", Head::Same, 1),
     Experiment { long: false, ..slower("10 % slower", "slow=10", 1, Expected::Slower { least_percent: 80 }) },
     PLANTS[0],
@@ -93,11 +94,13 @@ pub(crate) const QUICK: [Experiment; 7] = [
     PLANTS[2],
     PLANTS[3],
     PLANTS[4],
+    PLANTS[5],
 ];
 
 /// Faults that counters must name.
-const PLANTS: [Experiment; 5] = [
+const PLANTS: [Experiment; 6] = [
     counted("each footer read twice", "footers", &["footers_read"]),
+    counted("a request more for each object", "requests", &["store_"]),
     counted("nothing pruned", "pruning", &["rows_read", "versions_read", "store_", "footers_read"]),
     counted("caches that always miss", "misses", &["cache."]),
     counted("rows put aside on disk", "spills", &["spill"]),

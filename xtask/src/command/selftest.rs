@@ -22,7 +22,8 @@ use crate::runner::pairs::{Sides, confirm_pairs, measure_pairs};
 use crate::runner::{self, Done, Surroundings};
 use crate::selection::{self, DEFAULT_SUITE};
 use crate::selftest::{
-    COUNTED, Expected, Experiment, FULL, Head, Outcome, QUICK, TIMED, Tally, markdown, probes, table,
+    COUNTED, Expected, Experiment, FULL, Head, Outcome, QUICK, TIMED, Tally, complaint_of_all, markdown,
+    probes, table,
 };
 use crate::summary::Summary;
 use crate::timing::Timing;
@@ -93,14 +94,17 @@ pub(crate) fn run(paths: &Paths, options: &SelftestOptions) -> anyhow::Result<Ex
     }
     eprintln!("selftest: probes for silent success");
     let probed = probes::run(bench.work)?;
+    let of_all = complaint_of_all(&outcomes);
     let failed = outcomes.iter().filter(|outcome| outcome.complaint().is_some()).count()
+        + usize::from(of_all.is_some())
         + probed.iter().filter(|probed| !probed.is_right()).count();
     let verdict = match failed {
         0 => "PASS: every experiment and probe came out as it should (exit code 0)".to_owned(),
         _ => format!("FAILED: {failed} experiments or probes did not come out as they should (exit code 5)"),
     };
     let tables = [table(&outcomes).terminal(), probes::table(&probed).terminal()].join("\n");
-    print(&format!("{tables}\n{verdict}\n"))?;
+    let of_all = of_all.map_or_else(String::new, |complaint| format!("FAILED: {complaint}\n"));
+    print(&format!("{tables}\n{of_all}{verdict}\n"))?;
     if !options.quick && options.names.is_empty() {
         let machine = Machine::read();
         let when =

@@ -159,8 +159,8 @@ pub(crate) fn table(outcomes: &[Outcome]) -> Table {
     table
 }
 
-/// Writes the outcomes for the documents.
-pub(crate) fn markdown(outcomes: &[Outcome], when: &str, machine: &str, command: &str) -> String {
+/// Adds up what was said where nothing changed.
+fn silent(outcomes: &[Outcome]) -> Tally {
     let silent = outcomes.iter().filter(|outcome| outcome.experiment.expected == Expected::Silence);
     let mut totals = Tally::default();
     for Outcome { experiment, tally } in silent {
@@ -173,6 +173,27 @@ pub(crate) fn markdown(outcomes: &[Outcome], when: &str, machine: &str, command:
         totals.unchanged += tally.unchanged;
         totals.inconclusive += tally.inconclusive;
     }
+    totals
+}
+
+/// Says what is not as it should be of all experiments together, if something is not: of the cells in which nothing changed
+/// one in a hundred may be called slower, and one faster; of the runs one in twenty may have one that is called either.
+pub(crate) fn complaint_of_all(outcomes: &[Outcome]) -> Option<String> {
+    let totals = silent(outcomes);
+    let Tally { slower, faster, runs, runs_called, .. } = totals;
+    if slower.max(faster) * 100 > totals.cells() {
+        let cells = totals.cells();
+        return Some(format!(
+            "of {cells} cells in which nothing changed {slower} were called slower and {faster} faster"
+        ));
+    }
+    (runs_called * 20 > runs)
+        .then(|| format!("in {runs_called} of {runs} runs in which nothing changed a cell was called"))
+}
+
+/// Writes the outcomes for the documents.
+pub(crate) fn markdown(outcomes: &[Outcome], when: &str, machine: &str, command: &str) -> String {
+    let totals = silent(outcomes);
     let upper = |events, trials| Rate { events, trials }.interval(LEVEL)[1] * 100.0;
     format!(
         "`{command}` on {when}, on {machine}. Counts are of cells; intervals are of 95 % (Clopper–Pearson).\n\n{}\n\
@@ -189,4 +210,86 @@ pub(crate) fn markdown(outcomes: &[Outcome], when: &str, machine: &str, command:
         upper(totals.runs_called, totals.runs),
         totals.contaminated
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::selftest::FULL;
+
+    fn outcome(name: &str, tally: Tally) -> Outcome {
+        let experiment = *FULL.iter().find(|experiment| experiment.name == name).unwrap();
+        Outcome { experiment, tally }
+    }
+
+    fn called(slower: u64, faster: u64, unchanged: u64) -> Tally {
+        let runs = (slower + faster + unchanged) / 5;
+        Tally { slower, faster, unchanged, runs, runs_called: slower + faster, ..Tally::default() }
+    }
+
+    #[test]
+    fn what_should_be_silent_may_be_called_rarely() {
+        let check = |tally: Tally, expect: Option<&str>| {
+            assert_eq!(outcome("same binary", tally).complaint().as_deref(), expect);
+        };
+        check(called(0, 0, 300), None);
+        check(called(2, 1, 297), None);
+        check(called(12, 3, 285), Some("15 of 300 cells were called"));
+        let moved = Tally {
+            counters_moved: 1,
+            counters_compared: 7,
+            moved: vec!["rows_read".to_owned()],
+            ..called(0, 0, 5)
+        };
+        check(moved, Some("1 of 7 comparisons of counters were false alarms: rows_read"));
+    }
+
+    #[test]
+    fn what_is_slower_must_be_found() {
+        let check = |name, tally: Tally, expect: Option<&str>| {
+            assert_eq!(outcome(name, tally).complaint().as_deref(), expect);
+        };
+        check("5 % slower", called(9, 0, 1), None);
+        check("5 % slower", called(8, 0, 2), Some("8 of 10 cells were called slower"));
+        check("10 % slower", called(4, 1, 0), Some("4 of 5 cells were called slower"));
+        check("10 % slower", Tally::default(), Some("0 of 0 cells were called slower"));
+        check("2 % slower", called(0, 5, 0), None);
+    }
+
+    #[test]
+    fn the_counter_of_a_fault_must_be_named() {
+        let named = |names: &[&str]| Tally {
+            named: names.iter().map(|name| (*name).to_owned()).collect(),
+            ..Tally::default()
+        };
+        let check = |names: &[&str], expect: Option<&str>| {
+            assert_eq!(
+                outcome("each footer read twice", named(names)).complaint().as_deref(),
+                expect,
+                "{names:?}"
+            );
+        };
+        check(&["alloc_count", "footers_read"], None);
+        check(&[], Some("no counter of footers_read was named, but none"));
+        check(&["alloc_count"], Some("no counter of footers_read was named, but alloc_count"));
+    }
+
+    #[test]
+    fn all_false_alarms_together_are_bounded() {
+        let check = |tallies: &[Tally], expect: Option<&str>| {
+            let outcomes: Vec<Outcome> =
+                tallies.iter().map(|tally| outcome("same binary", tally.clone())).collect();
+            assert_eq!(complaint_of_all(&outcomes).as_deref(), expect);
+        };
+        check(&[called(0, 0, 300), called(1, 1, 98)], None);
+        // Neither by itself shows that more than one in a hundred is called.
+        let two = || called(2, 0, 98);
+        assert_eq!(outcome("same binary", two()).complaint(), None);
+        let text = "of 200 cells in which nothing changed 4 were called slower and 0 faster";
+        check(&[two(), two()], Some(text));
+        let runs = Tally { runs: 39, runs_called: 2, ..called(1, 1, 398) };
+        check(&[runs], Some("in 2 of 39 runs in which nothing changed a cell was called"));
+        // Faults are no silence.
+        assert_eq!(complaint_of_all(&[outcome("5 % slower", called(10, 0, 0))]), None);
+    }
 }

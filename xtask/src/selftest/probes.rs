@@ -40,7 +40,7 @@ pub(crate) struct Probe {
 }
 
 /// All probes; the first has nothing wrong, so that the others mean something.
-pub(crate) const PROBES: [Probe; 12] = [
+pub(crate) const PROBES: [Probe; 13] = [
     probe("nothing wrong", nothing, &["bench"], Exit::Pass),
     probe("no baseline of that name", nothing, &["bench", "--against", "nobody"], Exit::Incomparable),
     probe("a filter that finds nothing", nothing, &["bench", "smoke/close"], Exit::Usage),
@@ -63,14 +63,15 @@ pub(crate) const PROBES: [Probe; 12] = [
         &["bench"],
         Exit::Incomparable,
     ),
-    probe("a baseline of another processor", another_processor, &["bench"], Exit::Incomparable),
+    probe("a baseline of another architecture", another_architecture, &["bench"], Exit::Incomparable),
     probe("a truncated baseline", truncated, &["bench"], Exit::Usage),
     probe(
-        "a baseline of an older form",
-        |place| place.replace("baselines/smoke.json", "\"format\": ", "\"format\": 0."),
+        "a baseline of a newer form",
+        |place| place.replace("baselines/smoke.json", "\"format\": ", "\"format\": 9"),
         &["bench"],
         Exit::Usage,
     ),
+    probe("a baseline of the first form, with fewer rows read", first_form, &["bench"], Exit::Regression),
     probe(
         "a base that fails",
         |place| place.script("old", "exit 3"),
@@ -236,9 +237,20 @@ fn nothing(_: &Place) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn another_processor(place: &Place) -> anyhow::Result<()> {
+fn another_architecture(place: &Place) -> anyhow::Result<()> {
     let arch = format!("\"arch\": \"{}\"", std::env::consts::ARCH);
     place.replace("baselines/smoke.json", &arch, "\"arch\": \"vax\"")
+}
+
+/// The form that the first baselines had, which is still read.
+fn first_form(place: &Place) -> anyhow::Result<()> {
+    place.replace("baselines/smoke.json", "\"rows_read\": 8", "\"rows_read\": 7")?;
+    let path = place.root.join("baselines/smoke.json");
+    let mut baseline: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&path)?)?;
+    let keys = baseline.as_object_mut().context("a baseline is an object")?;
+    keys.retain(|key, _| !["run", "started", "changes", "accepted"].contains(&key.as_str()));
+    keys.insert("format".to_owned(), 1.into());
+    place.write("baselines/smoke.json", &serde_json::to_string_pretty(&baseline)?)
 }
 
 fn truncated(place: &Place) -> anyhow::Result<()> {
