@@ -99,7 +99,7 @@ pub(crate) fn margin(asked: Option<u32>, noise: Option<&Noise>) -> (u32, String)
             let margin = noise.rebuilt_ppm.max(LEAST_MARGIN_PPM);
             let seen = percent(noise.rebuilt_ppm);
             let text = format!(
-                "margin {}; builds of the same code differed by {seen} here ({} comparisons, {})",
+                "margin {}; builds of the same code differed by {seen} here ({} comparisons of two builds, {})",
                 percent(margin),
                 noise.comparisons,
                 noise.measured
@@ -140,7 +140,7 @@ mod tests {
             margin(None, Some(&large)),
             (
                 35_355,
-                "margin 3.5 %; builds of the same code differed by 3.5 % here (2 comparisons, today)"
+                "margin 3.5 %; builds of the same code differed by 3.5 % here (2 comparisons of two builds, today)"
                     .to_owned()
             )
         );
