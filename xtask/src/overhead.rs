@@ -12,6 +12,9 @@ use crate::units;
 /// The level of the intervals.
 const LEVEL: f64 = 0.95;
 
+/// What recording should cost at most, as a share of processor time.
+const AIM: f64 = 0.01;
+
 /// The processor times of two exports at once, in nanoseconds: of all threads, from start to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pair {
@@ -80,15 +83,28 @@ impl Overhead {
         self.layouts.iter().map(mean).collect()
     }
 
-    /// Says how it was measured, and what was not.
+    /// Says whether recording costs as little as it should.
+    fn of_the_aim(&self) -> &'static str {
+        let Mean { low, high, .. } = Mean::of(&self.changes());
+        if high < AIM.ln_1p() {
+            "The aim of less than 1 % of processor time is kept, with the whole interval."
+        } else if low < AIM.ln_1p() {
+            "Whether the aim of less than 1 % of processor time is kept is not shown: the interval reaches beyond it."
+        } else {
+            "The aim of less than 1 % of processor time is missed, with the whole interval."
+        }
+    }
+
+    /// Says what comes of it, how it was measured, and what was not.
     pub(crate) fn about(&self) -> String {
         let mut alone = self.changes();
         alone.sort_by(f64::total_cmp);
         let (first, last) = (alone.first().copied().unwrap_or(0.0), alone.last().copied().unwrap_or(0.0));
         let times = format!(
-            "Processor time: {} pairs of exports in each of {} layouts, both of a pair at once on one core; with and without \
+            "{} Processor time: {} pairs of exports in each of {} layouts, both of a pair at once on one core; with and without \
              are medians, the change is the mean over layouts, its interval Student's. In the first layout {:.0} % of the \
              code of functions with a name of their own lies alike in both engines. One layout alone would have said {} to {}.",
+            self.of_the_aim(),
             self.layouts.iter().map(Vec::len).min().unwrap_or(0),
             alone.len(),
             self.alike * 100.0,
@@ -157,14 +173,29 @@ mod tests {
         ");
         let about = overhead.about();
         assert!(
-            about.starts_with(
-                "Processor time: 20 pairs of exports in each of 3 layouts, both of a pair at once"
-            ),
+            about.contains("kept is not shown: the interval reaches beyond it. Processor time: 20 pairs"),
+            "{about}"
+        );
+        assert!(
+            about.contains("20 pairs of exports in each of 3 layouts, both of a pair at once"),
             "{about}"
         );
         assert!(about.contains("In the first layout 81 % of the code of functions"), "{about}");
         assert!(about.contains("would have said +1.00 % to +5.00 %."), "{about}");
         assert!(about.contains("Instructions: medians of 3 exports of each, by callgrind;"), "{about}");
+    }
+
+    #[test]
+    fn whether_the_aim_is_kept_is_said() {
+        let check = |percents: &[u64], expect: &str| {
+            let overhead =
+                Overhead { layouts: layouts(percents), alike: 1.0, instructions: Err(String::new()) };
+            let about = overhead.about();
+            assert!(about.contains(expect), "{about}");
+        };
+        check(&[100, 100, 100], "is kept, with the whole interval.");
+        check(&[100, 101, 102], "kept is not shown");
+        check(&[104, 104, 105], "is missed, with the whole interval.");
     }
 
     #[test]

@@ -69,10 +69,10 @@ pub(crate) const COUNTED: [&str; 2] = ["small/export-span[jobs=1]", "smoke/impor
 
 /// The full self-test.
 pub(crate) const FULL: [Experiment; 14] = [
-    Experiment { exact: true, ..silent("same binary, counters", Head::Same, 36) },
+    Experiment { exact: true, ..silent("same binary, counters", Head::Same, 30) },
     silent("same binary", Head::Same, 60),
-    silent("other layout", Head::OtherLayout, 6),
-    silent("a comment more", Head::Commented, 6),
+    silent("other layout", Head::OtherLayout, 5),
+    silent("a comment more", Head::Commented, 5),
     Experiment { loaded: true, ..silent("same binary under load", Head::Same, 2) },
     slower("2 % slower", "slow=2", 1, Expected::Told),
     slower("5 % slower", "slow=5", 2, Expected::Slower { least_percent: 90 }),

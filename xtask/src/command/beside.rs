@@ -22,7 +22,7 @@ use crate::profile::Sampler;
 use crate::record::{BaseHeader, CutLine, DifferenceLine, EndLine, Header, Line, Record, RecordWriter, Side};
 use crate::report::{self, Colors};
 use crate::revision::{Layout, Revision};
-use crate::runner::calibrate::calibrate;
+use crate::runner::calibrate::{Goal, calibrate};
 use crate::runner::pairs::{Sides, confirm_pairs, measure_pairs};
 use crate::runner::{self, Done, Surroundings, cell};
 use crate::selection::Selection;
@@ -38,8 +38,8 @@ pub(crate) const PAIRS: u32 = 24;
 /// Effects shown to be less than this many millionths are no change.
 pub(crate) const EQUIVALENCE_PPM: u32 = 50_000;
 
-/// What the warm executions of a process should take together, in ns.
-const MEASURED_NS: u64 = 300_000_000;
+/// What the warm executions of a process should come to.
+const GOAL: Goal = Goal { measured_ns: 300_000_000, executions: 12 };
 
 /// An engine of a comparison.
 pub(super) struct Engine {
@@ -199,7 +199,7 @@ pub(super) fn measure(
     } else {
         let mut wanted = wanted;
         if options.tier != Tier::Exact {
-            calibrate(&sides.compared[1], &mut wanted.planned, MEASURED_NS)?;
+            calibrate(&sides.compared[1], &mut wanted.planned, GOAL)?;
         }
         let (record, header) = RecordWriter::create(&paths.runs(), wanted)?;
         (record, header, Done::default())

@@ -17,7 +17,7 @@ use crate::plan::{self, PlannedCell};
 use crate::record::{BaseHeader, CutLine, EndLine, FORMAT, Header, Line, Record, RecordWriter, Side};
 use crate::resolve;
 use crate::revision::{Layout, Revision};
-use crate::runner::calibrate::calibrate;
+use crate::runner::calibrate::{Goal, calibrate};
 use crate::runner::pairs::{Sides, confirm_pairs, measure_pairs};
 use crate::runner::{self, Done, Surroundings};
 use crate::selection::{self, DEFAULT_SUITE};
@@ -31,11 +31,11 @@ use crate::verdict::{Scope, Times, Verdict, compare};
 use crate::work_folder::WorkFolder;
 use crate::{clock, document, noise, random};
 
-/// What the warm executions of a process should take together, in ns, where only false alarms are counted.
-const SHORT_NS: u64 = 20_000_000;
+/// What the warm executions of a process should come to where only false alarms are counted.
+const SHORT: Goal = Goal { measured_ns: 20_000_000, executions: 1 };
 
 /// The same where effects are to be found.
-const LONG_NS: u64 = 200_000_000;
+const LONG: Goal = Goal { measured_ns: 200_000_000, executions: 12 };
 
 /// What is in the folder of a self-test once all of it is done and told.
 const FINISHED: &str = "finished";
@@ -76,8 +76,8 @@ pub(crate) fn run(paths: &Paths, options: &SelftestOptions) -> anyhow::Result<Ex
         planted,
     };
     let plain = bench.surroundings(Side::Head, &bench.planted.binary);
-    for (planned, measured_ns) in bench.planned.iter_mut().zip([SHORT_NS, LONG_NS]) {
-        calibrate(&plain, planned, measured_ns)?;
+    for (planned, goal) in bench.planned.iter_mut().zip([SHORT, LONG]) {
+        calibrate(&plain, planned, goal)?;
     }
     let mut outcomes = Vec::new();
     for experiment in &experiments {

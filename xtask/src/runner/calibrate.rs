@@ -13,15 +13,27 @@ use crate::progress::Progress;
 /// Warm executions of a process, at most.
 const MOST_WARM: u64 = 100;
 
+/// The time that warm executions may take together to be more in number, in ns.
+const MOST_NS: u64 = 1_000_000_000;
+
 /// How much longer than what is measured a process may take: answers are checked after every execution.
 const ELAPSED_FACTOR: u64 = 4;
 
-/// Raises the warm executions of cells that together take less than some time, in ns. A cell that cannot be measured
-/// stays as it is; the run says why.
+/// What the warm executions of a process should come to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Goal {
+    /// The time that they take together, in ns.
+    pub(crate) measured_ns: u64,
+    /// Their number, or as many of them as fit into a second: the median of a few is noisy.
+    pub(crate) executions: u64,
+}
+
+/// Raises the warm executions of cells to what they should come to. A cell that cannot be measured stays as it is; the run
+/// says why.
 pub(crate) fn calibrate(
     surroundings: &Surroundings,
     planned: &mut [PlannedCell],
-    measured_ns: u64,
+    goal: Goal,
 ) -> anyhow::Result<()> {
     let progress = Progress::start(planned.len());
     let mut process: Option<EngineProcess> = None;
@@ -34,16 +46,17 @@ pub(crate) fn calibrate(
         }
         let began = Instant::now();
         let outcome = cell::run(surroundings, planned, 0, Answers::Any)?;
-        planned.warm = executions(planned.warm, &outcome.samples, began.elapsed(), measured_ns);
+        planned.warm = executions(planned.warm, &outcome.samples, began.elapsed(), goal);
         progress.step();
     }
     Ok(())
 }
 
-fn executions(asked: u32, samples: &[Sample], took: Duration, measured_ns: u64) -> u32 {
+fn executions(asked: u32, samples: &[Sample], took: Duration, goal: Goal) -> u32 {
     let warm = samples.iter().filter(|sample| sample.phase == Phase::Warm);
     let times: Vec<u64> = warm.filter_map(|sample| sample.metrics.get("wall_ns").copied()).collect();
     let Some(each) = crate::statistics::median(&times).filter(|each| *each > 0) else { return asked };
+    let measured_ns = goal.measured_ns.max(goal.executions.min(MOST_NS / each) * each);
     let each_elapsed = took.as_nanos() as u64 / samples.len().max(1) as u64;
     let affordable = ELAPSED_FACTOR * measured_ns / each_elapsed.max(1);
     let wanted = measured_ns.div_ceil(each).min(MOST_WARM).min(affordable);
@@ -72,14 +85,17 @@ mod tests {
                     answer: Answer { rows: 1, digest: "d".to_owned() },
                 })
                 .collect();
+            let goal = Goal { measured_ns: 300_000_000, executions: 12 };
             let quick = Duration::from_millis(1);
-            assert_eq!(executions(5, &samples, quick, 300_000_000), expect, "{each_ns:?}");
+            assert_eq!(executions(5, &samples, quick, goal), expect, "{each_ns:?}");
             // Executions whose answers take long to check are fewer, and never less than asked for.
             let long = Duration::from_secs(2 * samples.len() as u64);
-            assert_eq!(executions(5, &samples, long, 300_000_000), 5, "{each_ns:?}");
+            assert_eq!(executions(5, &samples, long, goal), 5, "{each_ns:?}");
         };
-        check(&[100_000_000; 3], 5);
-        check(&[30_000_000, 20_000_000, 900_000_000], 10);
+        check(&[2_000_000_000; 3], 5);
+        check(&[100_000_000; 3], 10);
+        check(&[30_000_000, 50_000_000, 900_000_000], 12);
+        check(&[20_000_000; 3], 15);
         check(&[1_000; 3], 100);
         check(&[], 5);
         check(&[0, 0], 5);

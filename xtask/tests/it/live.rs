@@ -82,7 +82,7 @@ fn a_terminal_shows_pairs_in_turn() {
     let arguments = ["bench", "smoke/open[size=tiny]", "--live", "--against", &old, "--no-confirm"];
     let text = in_terminal(workspace.command(&arguments).env("FAKE_ENGINE", "open=percent-0"));
     for expect in [
-        "  now     smoke/open[size=tiny]: base and head, pair 1 of 24, cold, then 3 warm",
+        "  now     smoke/open[size=tiny]: base and head, pair 1 of 24, cold, then 9 warm",
         "  now     smoke/open[size=tiny]: base of the canary and head of the canary, pair 1 of 24, cold",
         "2/2  0 s, at most ",
         " s left\n  now     smoke/open[size=tiny]: base and head, pair 2 of 24",
