@@ -18,13 +18,23 @@ pub(crate) struct Experiment {
     pub(crate) loaded: bool,
     /// Whether times are left out, so that only counters are compared.
     pub(crate) exact: bool,
-    /// Whether processes measure as long as they do for `bench`, which finds small effects; false alarms do not depend
-    /// on it.
-    pub(crate) long: bool,
+    /// How long processes measure.
+    pub(crate) span: Span,
     /// How often the cells are compared.
     pub(crate) runs: u32,
     /// What should come of it.
     pub(crate) expected: Expected,
+}
+
+/// How long processes measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Span {
+    /// Long enough to see false alarms of noise.
+    Short,
+    /// Long enough to find large effects.
+    Middle,
+    /// About as long as for `bench`, which finds small effects.
+    Long,
 }
 
 /// What the head of an experiment is built from, which is always the working tree.
@@ -88,7 +98,10 @@ pub(crate) const FULL: [Experiment; 14] = [
 /// The quick self-test.
 pub(crate) const QUICK: [Experiment; 8] = [
     silent("same binary", Head::Same, 1),
-    Experiment { long: false, ..slower("10 % slower", "slow=10", 1, Expected::Slower { least_percent: 80 }) },
+    Experiment {
+        span: Span::Middle,
+        ..slower("10 % slower", "slow=10", 1, Expected::Slower { least_percent: 80 })
+    },
     PLANTS[0],
     PLANTS[1],
     PLANTS[2],
@@ -114,17 +127,35 @@ const fn silent(name: &'static str, head: Head, runs: u32) -> Experiment {
         head,
         loaded: false,
         exact: false,
-        long: false,
+        span: Span::Short,
         runs,
         expected: Expected::Silence,
     }
 }
 
 const fn slower(name: &'static str, plant: &'static str, runs: u32, expected: Expected) -> Experiment {
-    Experiment { name, plant, head: Head::Same, loaded: false, exact: false, long: true, runs, expected }
+    Experiment {
+        name,
+        plant,
+        head: Head::Same,
+        loaded: false,
+        exact: false,
+        span: Span::Long,
+        runs,
+        expected,
+    }
 }
 
 const fn counted(name: &'static str, plant: &'static str, named: &'static [&'static str]) -> Experiment {
     let expected = Expected::Counter(named);
-    Experiment { name, plant, head: Head::Same, loaded: false, exact: true, long: false, runs: 1, expected }
+    Experiment {
+        name,
+        plant,
+        head: Head::Same,
+        loaded: false,
+        exact: true,
+        span: Span::Short,
+        runs: 1,
+        expected,
+    }
 }

@@ -22,8 +22,8 @@ use crate::runner::pairs::{Sides, confirm_pairs, measure_pairs};
 use crate::runner::{self, Done, Surroundings};
 use crate::selection::{self, DEFAULT_SUITE};
 use crate::selftest::{
-    COUNTED, Expected, Experiment, FULL, Head, Outcome, QUICK, TIMED, Tally, complaint_of_all, markdown,
-    probes, table,
+    COUNTED, Expected, Experiment, FULL, Head, Outcome, QUICK, Span, TIMED, Tally, complaint_of_all,
+    markdown, probes, table,
 };
 use crate::summary::Summary;
 use crate::timing::Timing;
@@ -31,11 +31,17 @@ use crate::verdict::{Scope, Times, Verdict, compare};
 use crate::work_folder::WorkFolder;
 use crate::{clock, document, noise, random};
 
-/// What the warm executions of a process should come to where only false alarms are counted.
-const SHORT: Goal = Goal { measured_ns: 20_000_000, executions: 1 };
+/// The lengths of measurements.
+const SPANS: [Span; 3] = [Span::Short, Span::Middle, Span::Long];
 
-/// The same where effects are to be found.
-const LONG: Goal = Goal { measured_ns: 200_000_000, executions: 12 };
+/// What the warm executions of a process should come to.
+fn goal(span: Span) -> Goal {
+    match span {
+        Span::Short => Goal { measured_ns: 20_000_000, executions: 1 },
+        Span::Middle => Goal { measured_ns: 60_000_000, executions: 4 },
+        Span::Long => Goal { measured_ns: 200_000_000, executions: 12 },
+    }
+}
 
 /// What is in the folder of a self-test once all of it is done and told.
 const FINISHED: &str = "finished";
@@ -48,8 +54,8 @@ struct Bench<'a> {
     paths: &'a Paths,
     work: &'a Path,
     folder: PathBuf,
-    /// The cells with short and with long measurements.
-    planned: [Vec<PlannedCell>; 2],
+    /// The cells by the length of measurements, those that some experiment has.
+    planned: Vec<(Span, Vec<PlannedCell>)>,
     revision: &'a Revision,
     /// The engine that plants can be planted in.
     planted: Engine,
@@ -67,17 +73,13 @@ pub(crate) fn run(paths: &Paths, options: &SelftestOptions) -> anyhow::Result<Ex
     }
     let work = WorkFolder::make(paths)?;
     std::fs::create_dir_all(paths.ponds())?;
-    let mut bench = Bench {
-        paths,
-        work: &work.path,
-        folder,
-        planned: [planned(paths)?, planned(paths)?],
-        revision: &revision,
-        planted,
-    };
+    let mut bench =
+        Bench { paths, work: &work.path, folder, planned: Vec::new(), revision: &revision, planted };
     let plain = bench.surroundings(Side::Head, &bench.planted.binary);
-    for (planned, goal) in bench.planned.iter_mut().zip([SHORT, LONG]) {
-        calibrate(&plain, planned, goal)?;
+    for span in SPANS.into_iter().filter(|span| experiments.iter().any(|one| one.span == *span)) {
+        let mut planned = planned(paths)?;
+        calibrate(&plain, &mut planned, goal(span))?;
+        bench.planned.push((span, planned));
     }
     let mut outcomes = Vec::new();
     for experiment in &experiments {
@@ -216,11 +218,11 @@ impl Bench<'_> {
             let wanted = self.header(experiment, run, &sides, &engine)?;
             let before = self.finished(&wanted)?;
             tally.runs_before += u64::from(before.is_some());
-            let record = match before {
-                Some(record) => record,
+            let (record, timing) = match before {
+                Some(record) => (record, None),
                 None => self.measure(experiment, wanted, &sides)?,
             };
-            add(&mut tally, &record)?;
+            add(&mut tally, &record, timing)?;
         }
         Ok(tally)
     }
@@ -256,31 +258,37 @@ impl Bench<'_> {
         Ok(None)
     }
 
-    fn measure(&self, experiment: &Experiment, wanted: Header, sides: &Sides) -> anyhow::Result<Record> {
+    /// Measures a run; returns its record, and what its times say if that is known by then.
+    fn measure(
+        &self,
+        experiment: &Experiment,
+        wanted: Header,
+        sides: &Sides,
+    ) -> anyhow::Result<(Record, Option<Timing>)> {
         let (mut record, header) = RecordWriter::create(&self.folder, wanted)?;
         let mut done = Done::default();
         runner::prepare(&sides.compared[0], &header.planned, &mut record, &mut done)?;
         measure_pairs(sides, &header, None, &mut record, &mut done)?;
-        if !experiment.exact {
-            self.confirm(experiment, &header, &mut record, &mut done)?;
-        }
+        let timing =
+            if experiment.exact { None } else { self.confirm(experiment, &header, &mut record, &mut done)? };
         record
             .append(&[Line::End(EndLine { ended: clock::text(clock::now_seconds()), processes_cut: 0 })])?;
-        Record::read(record.folder(), CutLine::Refuse)
+        Ok((Record::read(record.folder(), CutLine::Refuse)?, timing))
     }
 
-    /// Measures what was called slower or faster again, on builds with other layouts, as `bench` does.
+    /// Measures what was called slower or faster again, on builds with other layouts, as `bench` does. Returns what the
+    /// times said if nothing was, so that it need not be worked out again.
     fn confirm(
         &self,
         experiment: &Experiment,
         header: &Header,
         record: &mut RecordWriter,
         done: &mut Done,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Option<Timing>> {
         let timing = Timing::of(&Record::read(record.folder(), CutLine::Refuse)?)?;
         let flagged = timing.as_ref().map(Timing::flagged).unwrap_or_default();
         if flagged.is_empty() {
-            return Ok(());
+            return Ok(timing);
         }
         let base = self.build(Layout::PlantedOther)?;
         let head = match experiment.head {
@@ -292,7 +300,7 @@ impl Bench<'_> {
         let head = self.with_fault(Side::ConfirmHead, &head.binary, experiment.plant);
         let sides = [self.surroundings(Side::ConfirmBase, &base.binary), head];
         confirm_pairs(&sides, header, &flagged, None, record, done)?;
-        Ok(())
+        Ok(None)
     }
 
     fn header(
@@ -317,7 +325,8 @@ impl Bench<'_> {
             canary: TIMED.first().filter(|_| !experiment.exact).map(|id| (*id).to_owned()),
             confirm: !experiment.exact,
         };
-        let mut planned = self.planned[usize::from(experiment.long)].clone();
+        let of_span = self.planned.iter().find(|(span, _)| *span == experiment.span);
+        let mut planned = of_span.map(|(_, planned)| planned.clone()).expect("every span is planned");
         if !experiment.exact {
             planned.truncate(TIMED.len());
         }
@@ -339,8 +348,8 @@ impl Bench<'_> {
     }
 }
 
-/// Adds what a run says of its cells.
-fn add(tally: &mut Tally, record: &Record) -> anyhow::Result<()> {
+/// Adds what a run says of its cells; what its times say is worked out unless it is given.
+fn add(tally: &mut Tally, record: &Record, timing: Option<Timing>) -> anyhow::Result<()> {
     if let Some(failure) = record.failures.first() {
         let message = format!("{}: {}", failure.cell, failure.message);
         return Err(Stop::error(Exit::Failed, message));
@@ -349,9 +358,11 @@ fn add(tally: &mut Tally, record: &Record) -> anyhow::Result<()> {
     tally.began = Some(tally.began.take().map_or_else(|| began.clone(), |first| first.min(began.clone())));
     let base = record.header.base.as_ref().context("a run of the self-test has a base")?;
     tally.runs += 1;
-    if record.header.tier != Tier::Exact
-        && let Some(timing) = Timing::of(record)?
-    {
+    let timing = match timing {
+        None if record.header.tier != Tier::Exact => Timing::of(record)?,
+        known => known,
+    };
+    if let Some(timing) = timing {
         let before = tally.slower + tally.faster;
         for cell in timing.cells.values() {
             tally.add(timing.verdict(cell), cell.judged.pairs);
