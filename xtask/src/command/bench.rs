@@ -130,18 +130,17 @@ fn dry_run(paths: &Paths, options: &BenchOptions, selections: &[Selection]) -> a
         Some(path) => out.push_str(&format!("engine: {}\n", path.display())),
         None => out.push_str("engine: cargo build --release --package engine --bin pond\n"),
     }
-    let mut beside = None;
+    let mut in_pairs = false;
     if let Some(word) = &options.against
         && !resolve::is_baseline(paths, word)?
     {
         out.push_str(&format!("beside it, in pairs of processes: {word}\n"));
-        beside = Some(word);
+        in_pairs = true;
     }
+    let is_timed = in_pairs && options.tier != Tier::Exact;
     for selection in selections {
-        let planned = match beside {
-            Some(_) => beside::planned(options, selection)?,
-            None => plan::plan(selection, options.tier),
-        };
+        let planned =
+            if in_pairs { beside::planned(options, selection)? } else { plan::plan(selection, options.tier) };
         let mut table = Table::new(&[
             ("cell", Align::Left),
             ("processes", Align::Right),
@@ -151,26 +150,28 @@ fn dry_run(paths: &Paths, options: &BenchOptions, selections: &[Selection]) -> a
         for cell in &planned {
             table.row(vec![
                 cell.cell.id(),
-                match beside {
-                    Some(_) => format!("at most {} pairs", cell.processes),
-                    None => cell.processes.to_string(),
+                if in_pairs {
+                    format!("at most {} pairs", cell.processes)
+                } else {
+                    cell.processes.to_string()
                 },
-                match beside {
-                    Some(_) if options.tier != Tier::Exact => "1 cold, warm as calibrated".to_owned(),
-                    _ => format!("1 cold, {} warm", cell.warm),
+                if is_timed {
+                    "1 cold, warm as calibrated".to_owned()
+                } else {
+                    format!("1 cold, {} warm", cell.warm)
                 },
                 format!("{} s", cell.timeout_s),
             ]);
         }
         let steps = plan::steps(&planned).len();
-        let processes = match beside {
-            // The canary is one more, unless there are no times.
-            Some(_) if options.tier != Tier::Exact => {
-                let canary = planned.first().map_or(0, |cell| cell.processes as usize);
-                format!("at most {} measured processes", 2 * (steps + canary))
-            }
-            Some(_) => format!("{} measured processes", 2 * steps),
-            None => format!("{steps} measured processes, 2 others to greet and to prepare"),
+        let processes = if is_timed {
+            // The canary is one cell more.
+            let canary = planned.first().map_or(0, |cell| cell.processes as usize);
+            format!("at most {} measured processes", 2 * (steps + canary))
+        } else if in_pairs {
+            format!("{} measured processes", 2 * steps)
+        } else {
+            format!("{steps} measured processes, 2 others to greet and to prepare")
         };
         let suite = &selection.suite.name;
         out.push_str(&format!("\nsuite {suite}: {} cells, {processes}\n{}", planned.len(), table.terminal()));
