@@ -231,7 +231,17 @@ fn changes_builds(name: &str) -> bool {
     let starts =
         ["CARGO_PROFILE_", "CARGO_BUILD_", "CARGO_TARGET_", "RUSTC", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"];
     let is_place = ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR", "CARGO_BUILD_JOBS"].contains(&name);
-    starts.iter().any(|start| name.starts_with(start)) && !is_place
+    starts.iter().any(|start| name.starts_with(start)) && !is_place || is_of_c(name)
+}
+
+/// Tells whether a variable chooses the compiler of C, its archiver or its flags, for the host or a target: `CC`,
+/// `TARGET_CFLAGS`, `CC_x86_64-unknown-linux-gnu`. What they compile is in the engine as well.
+fn is_of_c(name: &str) -> bool {
+    let chosen = ["CC", "CFLAGS", "CXX", "CXXFLAGS", "AR", "ARFLAGS"];
+    let name = name.strip_prefix("HOST_").or_else(|| name.strip_prefix("TARGET_")).unwrap_or(name);
+    chosen
+        .iter()
+        .any(|known| name.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('_')))
 }
 
 #[cfg(test)]
@@ -248,6 +258,11 @@ mod tests {
         check("CARGO_BUILD_TARGET", true);
         check("CARGO_TARGET_DIR", false);
         check("CARGO_BUILD_JOBS", false);
+        check("CC", true);
+        check("CC_x86_64-unknown-linux-gnu", true);
+        check("TARGET_CFLAGS", true);
+        check("CCACHE_DIR", false);
+        check("ARCH", false);
         check("CARGO_HOME", false);
         check("PATH", false);
     }
