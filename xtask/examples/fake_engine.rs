@@ -156,6 +156,7 @@ fn sample(cell: &Cell, work_dir: &Path, iteration: u32, behaviour: &str) -> Samp
     let mut set = |name: &str, value: u64| metrics.insert(name.to_owned(), value);
     match behaviour {
         "extra-request" => set("store_data_requests", files + 1),
+        "extra-read" => set("stage.parquet_read.count", 9),
         "fewer-rows" => set("rows_read", files * 1440 - 1),
         "unstable" => set("rows_read", u64::from(std::process::id())),
         "unknown-metric" => set("rows_raed", 1),

@@ -197,7 +197,8 @@ fn judge_processes(cell: &CellSummary, comparison: &mut Comparison) {
     }
 }
 
-/// Says of each cell that regressed beside its base where the time went.
+/// Says of each cell that regressed beside its base where the time or the allocations went; if neither grew, which
+/// stages are entered more often.
 fn explain(record: &Record, timing: Option<&Timing>, comparison: &mut Comparison) {
     for planned in &record.header.planned {
         let id = planned.cell.id();
@@ -231,6 +232,9 @@ fn explain(record: &Record, timing: Option<&Timing>, comparison: &mut Comparison
             .into_iter()
             .filter_map(|(what, phase)| Growth::of(record, &id, phase, what)?.text())
             .collect();
+        if why.is_empty() {
+            why.extend(phases.into_iter().filter_map(|phase| why::entered(record, &id, phase)));
+        }
         let is_larger =
             |told: &Told| told.cell == id && told.metric == "alloc_peak_bytes" && told.change > 0.0;
         if timing.is_some_and(|timing| timing.told.iter().any(is_larger)) {

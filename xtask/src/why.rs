@@ -1,4 +1,5 @@
-//! Why a cell became worse: in which stages time or allocations grew, and by what share of the whole.
+//! Why a cell became worse: in which stages time or allocations grew, and by what share of the whole, or which stages
+//! are entered more often.
 
 use scenarios::{Phase, STAGES};
 
@@ -105,6 +106,26 @@ pub(crate) fn peak(record: &Record, cell: &str, phase: Phase) -> Option<String> 
     Some(format!("{phase} executions hold {by} more at once, the most in {name} ({base} → {head})"))
 }
 
+/// Says which stages are entered more often, if some are: `warm executions enter parquet_read more often (8 → 9)`.
+pub(crate) fn entered(record: &Record, cell: &str, phase: Phase) -> Option<String> {
+    let counts = STAGES.iter().filter_map(|stage| {
+        let name = stage.name();
+        Some((name, medians(record, cell, phase, &format!("stage.{name}.count"))?))
+    });
+    entered_text(phase, counts.collect())
+}
+
+fn entered_text(phase: Phase, mut stages: Vec<(&'static str, [u64; 2])>) -> Option<String> {
+    stages.retain(|(_, counts)| grown(*counts) > 0);
+    stages.sort_by_key(|(_, counts)| -grown(*counts));
+    let said = stages.iter().take(NAMED).map(|(name, counts)| {
+        let [base, head] = counts.map(units::count);
+        format!("{name} more often ({base} → {head})")
+    });
+    let said: Vec<String> = said.collect();
+    (!said.is_empty()).then(|| format!("{} executions enter {}", phase.name(), said.join(" and ")))
+}
+
 /// Returns the medians of a metric on both sides; nothing unless both have it.
 fn medians(record: &Record, cell: &str, phase: Phase, metric: &str) -> Option<[u64; 2]> {
     let of = |side: Side| {
@@ -156,5 +177,21 @@ mod tests {
         );
         let spread = Growth { stages: Vec::new(), ..growth };
         assert_eq!(spread.text().unwrap(), "warm executions take 10.0 ms more, spread over the stages");
+    }
+
+    #[test]
+    fn stages_that_are_entered_more_often_are_named() {
+        let check = |stages: &[(&'static str, [u64; 2])], expect: Option<&str>| {
+            assert_eq!(entered_text(Phase::Warm, stages.to_vec()).as_deref(), expect);
+        };
+        check(&[("execution", [1, 1]), ("session", [2, 1])], None);
+        check(
+            &[("execution", [1, 1]), ("parquet_read", [8, 9])],
+            Some("warm executions enter parquet_read more often (8 → 9)"),
+        );
+        check(
+            &[("session", [0, 1]), ("parquet_read", [8, 900]), ("factory", [0, 2])],
+            Some("warm executions enter parquet_read more often (8 → 900) and factory more often (0 → 2)"),
+        );
     }
 }

@@ -69,6 +69,13 @@ fn counters_of_both_sides_are_compared() {
 }
 
 #[test]
+fn where_neither_time_nor_allocations_grew_the_stage_that_is_entered_more_often_is_named() {
+    let (_, ran) = against(1, "open@fake_engine=extra-read", &["--tier", "exact"]);
+    assert!(ran.stdout.contains("regressed: cold stage.parquet_read.count "), "{}", ran.stdout);
+    assert!(ran.stdout.contains("  why: cold executions enter parquet_read more often ("), "{}", ran.stdout);
+}
+
+#[test]
 fn the_same_instructions_are_not_measured() {
     let workspace = Workspace::new();
     let mut bytes = std::fs::read(fake_engine()).unwrap();
