@@ -205,13 +205,17 @@ fn explain(record: &Record, timing: Option<&Timing>, comparison: &mut Comparison
         if comparison.cells.get(&id) != Some(&Verdict::Regressed) {
             continue;
         }
-        // Time where it was seen to grow; allocations where they are too many, which counters say exactly enough.
+        // Time where it was seen to grow; allocations where they are too many, and where a phase is worse in whatever way
+        // and every execution takes more of them.
+        let worse: Vec<&Finding> = comparison
+            .findings
+            .iter()
+            .filter(|finding| finding.cell == id && finding.verdict == Verdict::Regressed)
+            .collect();
+        let is_worse = |phase: Phase| worse.iter().any(|finding| finding.phase == Some(phase));
         let has_more = |metric: &str, phase: Phase| {
-            let mut findings = comparison.findings.iter().filter(|finding| finding.cell == id);
-            findings.any(|finding| {
-                let is_asked = finding.metric.as_deref() == Some(metric) && finding.phase == Some(phase);
-                is_asked && finding.verdict == Verdict::Regressed
-            })
+            let is_asked = |finding: &&&Finding| finding.metric.as_deref() == Some(metric);
+            worse.iter().filter(is_asked).any(|finding| finding.phase == Some(phase))
         };
         let phases = [Phase::Cold, Phase::Warm];
         let mut asked = Vec::new();
@@ -223,7 +227,10 @@ fn explain(record: &Record, timing: Option<&Timing>, comparison: &mut Comparison
                 asked.push((Grown::Time, phase));
             }
             for (metric, grown) in [("alloc_count", Grown::Allocations), ("alloc_bytes", Grown::Bytes)] {
-                if has_more(metric, phase) {
+                let is_always_more = grown == Grown::Allocations
+                    && is_worse(phase)
+                    && why::is_always_more(record, &id, phase, metric);
+                if has_more(metric, phase) || is_always_more {
                     asked.push((grown, phase));
                 }
             }

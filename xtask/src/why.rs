@@ -13,6 +13,9 @@ const NAMED: usize = 2;
 /// Stages are named if they hold this share of the change or more, in percent.
 const LEAST_PERCENT: f64 = 10.0;
 
+/// Executions of each side that show that one always has more: by chance alone that happens in one of seventy.
+const LEAST_EXECUTIONS: usize = 4;
+
 /// What may grow in stages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Grown {
@@ -126,16 +129,27 @@ fn entered_text(phase: Phase, mut stages: Vec<(&'static str, [u64; 2])>) -> Opti
     (!said.is_empty()).then(|| format!("{} executions enter {}", phase.name(), said.join(" and ")))
 }
 
+/// Tells whether every execution of the head has more of a metric than any of the base, if there are enough to say so.
+pub(crate) fn is_always_more(record: &Record, cell: &str, phase: Phase, metric: &str) -> bool {
+    let [base, head] = [Side::Base, Side::Head].map(|side| values(record, cell, side, phase, metric));
+    is_above(&base, &head)
+}
+
+fn is_above(base: &[u64], head: &[u64]) -> bool {
+    let are_enough = base.len().min(head.len()) >= LEAST_EXECUTIONS;
+    are_enough && base.iter().max() < head.iter().min()
+}
+
 /// Returns the medians of a metric on both sides; nothing unless both have it.
 fn medians(record: &Record, cell: &str, phase: Phase, metric: &str) -> Option<[u64; 2]> {
-    let of = |side: Side| {
-        let lines = record
-            .samples
-            .iter()
-            .filter(|line| line.side == side && line.cell == cell && line.phase == phase);
-        median(&lines.filter_map(|line| line.metrics.get(metric).copied()).collect::<Vec<_>>())
-    };
+    let of = |side: Side| median(&values(record, cell, side, phase, metric));
     Some([of(Side::Base)?, of(Side::Head)?])
+}
+
+fn values(record: &Record, cell: &str, side: Side, phase: Phase, metric: &str) -> Vec<u64> {
+    let lines =
+        record.samples.iter().filter(|line| line.side == side && line.cell == cell && line.phase == phase);
+    lines.filter_map(|line| line.metrics.get(metric).copied()).collect()
 }
 
 fn grown(times: [u64; 2]) -> i64 {
@@ -177,6 +191,16 @@ mod tests {
         );
         let spread = Growth { stages: Vec::new(), ..growth };
         assert_eq!(spread.text().unwrap(), "warm executions take 10.0 ms more, spread over the stages");
+    }
+
+    #[test]
+    fn what_is_always_more_does_not_overlap() {
+        let check = |base: &[u64], head: &[u64], expect| assert_eq!(is_above(base, head), expect);
+        check(&[4, 1, 2, 3], &[5, 8, 7, 6], true);
+        check(&[4, 1, 2, 3], &[5, 8, 4, 6], false);
+        check(&[5, 6, 7, 8], &[1, 2, 3, 4], false);
+        check(&[1, 2, 3], &[4, 5, 6], false);
+        check(&[], &[], false);
     }
 
     #[test]
