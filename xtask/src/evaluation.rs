@@ -207,30 +207,27 @@ fn explain(record: &Record, timing: Option<&Timing>, comparison: &mut Comparison
         }
         // Time where it was seen to grow; allocations where they are too many, and where a phase is worse in whatever way
         // and every execution takes more of them.
-        let worse: Vec<&Finding> = comparison
-            .findings
-            .iter()
-            .filter(|finding| finding.cell == id && finding.verdict == Verdict::Regressed)
+        let of_cell = comparison.findings.iter().filter(|finding| finding.cell == id);
+        let worse: Vec<(Phase, &str)> = of_cell
+            .filter(|finding| finding.verdict == Verdict::Regressed)
+            .filter_map(|finding| Some((finding.phase?, finding.metric.as_deref()?)))
             .collect();
-        let is_worse = |phase: Phase| worse.iter().any(|finding| finding.phase == Some(phase));
-        let has_more = |metric: &str, phase: Phase| {
-            let is_asked = |finding: &&&Finding| finding.metric.as_deref() == Some(metric);
-            worse.iter().filter(is_asked).any(|finding| finding.phase == Some(phase))
-        };
+        let is_worse = |phase: Phase| worse.iter().any(|(of, _)| *of == phase);
         let phases = [Phase::Cold, Phase::Warm];
         let mut asked = Vec::new();
         for phase in phases {
             let is_told = |told: &Told| {
                 told.cell == id && told.phase == phase && told.metric.starts_with(GATED) && told.change > 0.0
             };
-            if has_more(GATED, phase) || timing.is_some_and(|timing| timing.told.iter().any(is_told)) {
+            if worse.contains(&(phase, GATED)) || timing.is_some_and(|timing| timing.told.iter().any(is_told))
+            {
                 asked.push((Grown::Time, phase));
             }
             for (metric, grown) in [("alloc_count", Grown::Allocations), ("alloc_bytes", Grown::Bytes)] {
                 let is_always_more = grown == Grown::Allocations
                     && is_worse(phase)
                     && why::is_always_more(record, &id, phase, metric);
-                if has_more(metric, phase) || is_always_more {
+                if worse.contains(&(phase, metric)) || is_always_more {
                     asked.push((grown, phase));
                 }
             }

@@ -70,8 +70,7 @@ impl Revision {
     pub(crate) fn between(paths: &Paths, good: &str, bad: &str) -> anyhow::Result<Vec<String>> {
         let git = Git::new(&paths.root);
         let commits = [Self::commit(paths, good)?, Self::commit(paths, bad)?];
-        let base = git.read(&["merge-base", &commits[0], &commits[1]]).ok();
-        if base.as_ref() != Some(&commits[0]) {
+        if git.read(&["merge-base", "--is-ancestor", &commits[0], &commits[1]]).is_err() {
             let message = format!(
                 "{good} is no ancestor of {bad}; name one that is, such as: git merge-base {good} {bad}"
             );
@@ -231,7 +230,8 @@ fn changes_builds(name: &str) -> bool {
     let starts =
         ["CARGO_PROFILE_", "CARGO_BUILD_", "CARGO_TARGET_", "RUSTC", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"];
     let is_place = ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR", "CARGO_BUILD_JOBS"].contains(&name);
-    starts.iter().any(|start| name.starts_with(start)) && !is_place || is_of_c(name)
+    let is_of_cargo = starts.iter().any(|start| name.starts_with(start)) && !is_place;
+    is_of_cargo || is_of_c(name)
 }
 
 /// Tells whether a variable chooses the compiler of C, its archiver or its flags, for the host or a target: `CC`,

@@ -134,28 +134,9 @@ const fn silent(name: &'static str, head: Head, runs: u32) -> Experiment {
 }
 
 const fn slower(name: &'static str, plant: &'static str, runs: u32, expected: Expected) -> Experiment {
-    Experiment {
-        name,
-        plant,
-        head: Head::Same,
-        loaded: false,
-        exact: false,
-        span: Span::Long,
-        runs,
-        expected,
-    }
+    Experiment { plant, span: Span::Long, expected, ..silent(name, Head::Same, runs) }
 }
 
 const fn counted(name: &'static str, plant: &'static str, named: &'static [&'static str]) -> Experiment {
-    let expected = Expected::Counter(named);
-    Experiment {
-        name,
-        plant,
-        head: Head::Same,
-        loaded: false,
-        exact: true,
-        span: Span::Short,
-        runs: 1,
-        expected,
-    }
+    Experiment { plant, exact: true, expected: Expected::Counter(named), ..silent(name, Head::Same, 1) }
 }

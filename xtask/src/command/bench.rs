@@ -130,13 +130,14 @@ fn dry_run(paths: &Paths, options: &BenchOptions, selections: &[Selection]) -> a
         Some(path) => out.push_str(&format!("engine: {}\n", path.display())),
         None => out.push_str("engine: cargo build --release --package engine --bin pond\n"),
     }
-    let mut in_pairs = false;
-    if let Some(word) = &options.against
-        && !resolve::is_baseline(paths, word)?
-    {
+    let word = match &options.against {
+        Some(word) if !resolve::is_baseline(paths, word)? => Some(word),
+        _ => None,
+    };
+    if let Some(word) = word {
         out.push_str(&format!("beside it, in pairs of processes: {word}\n"));
-        in_pairs = true;
     }
+    let in_pairs = word.is_some();
     let is_timed = in_pairs && options.tier != Tier::Exact;
     for selection in selections {
         let planned =

@@ -76,8 +76,9 @@ pub(crate) fn run(paths: &Paths, options: &SelftestOptions) -> anyhow::Result<Ex
     let mut bench =
         Bench { paths, work: &work.path, folder, planned: Vec::new(), revision: &revision, planted };
     let plain = bench.surroundings(Side::Head, &bench.planted.binary);
+    let uncalibrated = planned(paths)?;
     for span in SPANS.into_iter().filter(|span| experiments.iter().any(|one| one.span == *span)) {
-        let mut planned = planned(paths)?;
+        let mut planned = uncalibrated.clone();
         calibrate(&plain, &mut planned, goal(span))?;
         bench.planned.push((span, planned));
     }
